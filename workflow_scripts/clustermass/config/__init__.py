@@ -1,0 +1,1 @@
+"""The configuration; one module per section, so that a script depends on the sections it reads and no others."""

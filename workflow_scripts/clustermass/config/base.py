@@ -1,0 +1,26 @@
+"""Base of all configuration sections, and what several of them share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: refuses keys it does not know, and cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Cosmology(Section):
+    """Flat LambdaCDM in which distances and masses are expressed."""
+
+    H0: Annotated[float, Field(gt=20, lt=200)] = Field(67.74, description="Hubble constant [km/s/Mpc]")
+    Om0: Annotated[float, Field(gt=0, lt=1)] = Field(0.3089, description="matter density today, in critical densities")
+    Ob0: Annotated[float, Field(gt=0, lt=1)] = Field(0.0486, description="baryon density today, in critical densities")
+    sigma8: Positive = Field(0.8159, description="rms of linear density fluctuations in 8 Mpc/h spheres today")
+    ns: Positive = Field(0.9667, description="slope of the primordial power spectrum")

@@ -1,0 +1,162 @@
+"""Configuration of catalogues: what a stanza can say, and the stanzas of Lin et al. (2022)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from clustermass.config.base import Positive, Section
+from clustermass.config.crossmatch import Separation
+
+ColumnText = Annotated[str, Field(pattern=r"^[^\[\]]*[^\[\]\s](\s*\[[^\[\]]*\])?$")]
+
+
+class PublishedCosmology(Section):
+    """Flat LambdaCDM in which a catalogue's masses, radii or luminosities were published."""
+
+    H0: Annotated[float, Field(gt=20, lt=200)] = Field(70.0, description="Hubble constant [km/s/Mpc]")
+    Om0: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="matter density today, in critical densities")
+
+
+class Layout(Section):
+    """The columns of one published form of a catalogue: `NAME` or `NAME [unit]`, named as in the file."""
+
+    id: ColumnText = Field(..., description="name of the cluster, unique in the catalogue")
+    ra: ColumnText = Field(..., description="right ascension (ICRS or J2000); unit deg or hourangle")
+    dec: ColumnText = Field(..., description="declination (ICRS or J2000); unit deg")
+    spectroscopic_redshift: ColumnText | None = Field(None, description="used before any other redshift")
+    redshift: ColumnText | None = Field(None, description="redshift of kind not stated; used before a photometric one")
+    photometric_redshift: ColumnText | None = Field(None, description="used where no other redshift is valid")
+    redshift_kind: ColumnText | None = Field(None, description="column that says of what kind `redshift` is")
+    spectroscopic_flags: list[str] = Field([], description="values of redshift_kind that mean spectroscopic")
+    photometric_flags: list[str] = Field([], description="values of redshift_kind that mean photometric")
+    redshift_err: ColumnText | None = Field(None, description="1 sigma error of the photometric (or only) redshift")
+    richness: ColumnText | None = Field(None, description="optical richness lambda")
+    richness_err: ColumnText | None = Field(None, description="1 sigma error of the richness")
+    mass: ColumnText | None = Field(None, description="mass, in the catalogue's mass_definition")
+    radius: ColumnText | None = Field(None, description="R500c, where the mass follows from it")
+    luminosity: ColumnText | None = Field(None, description="X-ray luminosity, where the mass follows from it")
+    err_low: ColumnText | None = Field(None, description="lower 1 sigma error of mass, radius or luminosity")
+    err_up: ColumnText | None = Field(None, description="upper 1 sigma error; equal to err_low where not given")
+    group: ColumnText | None = Field(None, description="object that splits keep together (simulated: parent halo)")
+
+    @model_validator(mode="after")
+    def _has_redshift(self) -> Layout:
+        if self.spectroscopic_redshift is None and self.redshift is None and self.photometric_redshift is None:
+            raise ValueError("a layout needs spectroscopic_redshift, redshift or photometric_redshift")
+        return self
+
+
+class Cut(Section):
+    """Keep rows whose value lies inside the limits; rows outside are recorded as not selected."""
+
+    above: float | None = Field(None, description="keep values > this")
+    below: float | None = Field(None, description="keep values < this")
+
+
+Observable = Literal["none", "sz", "luminosity", "temperature", "radius"]
+
+
+class Catalogue(Section):
+    """One catalogue: where it comes from, what its columns are called, how its masses were made."""
+
+    title: str = Field(..., description="how figures and tables call it")
+    kind: Literal["clusters", "labels"] = Field("labels", description="clusters: parent sample; labels: ICM masses")
+    reference: str = Field("", description="paper to cite")
+    files: list[str] = Field([], description="local files to look for, in this order, inside archive.folder")
+    sha256: str | None = Field(None, description="checksum that the local file or the download must have")
+    vizier: str | None = Field(None, description="VizieR table, asked where no local file exists, e.g. J/A+A/594/A27/psz2")
+    mass_from: Literal["mass", "radius", "luminosity_mantz10"] = Field("mass", description="column the mass follows from")
+    mass_definition: Annotated[str, Field(pattern=r"^(\d+[cm]|vir)$")] = Field("500c", description="500c, 200c, 200m, vir ...")
+    cosmology: PublishedCosmology = Field(PublishedCosmology(), description="cosmology it was published in")
+    observable: Observable = Field("none", description="what the mass was inferred from: decides the rescaling formula")
+    separation: Separation | None = Field(None, description="reading of the 500 kpc for this catalogue; null: as crossmatch")
+    cuts: dict[str, Cut] = Field({}, description="selections by column of the file, e.g. {SNR: {above: 1}}")
+    layouts: list[Layout] = Field(..., min_length=1, description="forms it is published in; the first that fits is used")
+
+    @model_validator(mode="after")
+    def _has_quantity(self) -> Catalogue:
+        need = {"mass": "mass", "radius": "radius", "luminosity_mantz10": "luminosity"}[self.mass_from]
+        need = "richness" if self.kind == "clusters" else need
+        for number, layout in enumerate(self.layouts, 1):
+            if getattr(layout, need) is None:
+                raise ValueError(f"layout {number} has no {need}, which kind: {self.kind}, mass_from: {self.mass_from} needs")
+        return self
+
+
+class Archive(Section):
+    """Where real catalogues come from."""
+
+    folder: str | None = Field(None, description="folder of local copies, laid out as catalogues.*.files say; null: none")
+    cache: str = Field("archive_cache", description="folder where downloads are kept, with query and checksum")
+    vizier_server: str = Field("vizier.cds.unistra.fr", description="VizieR mirror to ask")
+    timeout_s: Positive = Field(120.0, description="patience with one answer [s]")
+    attempts: Annotated[int, Field(ge=1, le=20)] = Field(4, description="tries of one download, with growing pauses")
+    pause_s: Annotated[float, Field(ge=0)] = Field(2.0, description="pause before the second try [s]; doubles each time")
+
+
+_VIZIER_POSITION = {"ra": "_RAJ2000 [deg]", "dec": "_DEJ2000 [deg]"}
+
+CATALOGUES: dict[str, Catalogue] = {
+    "redmapper": Catalogue(
+        title="redMaPPer",
+        kind="clusters",
+        reference="Rykoff et al. (2014), SDSS DR8",
+        files=[
+            "catalogues/redmapper_dr8_public_v6.3_catalog.fits.gz",
+            "catalogues/redmapper_dr8_public_v5.10_catalog.fits.gz",
+            "catalogues/redmapper_dr8_v5.10.csv.gz",
+        ],
+        vizier="J/ApJ/785/104",
+        cuts={},
+        layouts=[
+            Layout(
+                id="NAME",
+                ra="RA [deg]",
+                dec="DEC [deg]",
+                spectroscopic_redshift="Z_SPEC",
+                photometric_redshift="Z_LAMBDA",
+                redshift_err="Z_LAMBDA_ERR",
+                richness="LAMBDA",
+                richness_err="LAMBDA_ERR",
+            ),
+            Layout(
+                id="name",
+                ra="RA [deg]",
+                dec="dec [deg]",
+                photometric_redshift="redshift",
+                richness="lambda",
+            ),
+        ],
+    ),
+    "planck": Catalogue(
+        title="Planck",
+        reference="Planck Collaboration XXVII (2016), PSZ2",
+        files=["catalogues/HFI_PCCS_SZ-union_R2.08.fits"],
+        vizier="J/A+A/594/A27/psz2",
+        observable="sz",
+        layouts=[
+            Layout(
+                id="NAME",
+                ra="RA [deg]",
+                dec="DEC [deg]",
+                redshift="REDSHIFT",
+                mass="MSZ [1e14 Msun]",
+                err_low="MSZ_ERR_LOW [1e14 Msun]",
+                err_up="MSZ_ERR_UP [1e14 Msun]",
+            ),
+        ],
+    ),
+    "mcxc": Catalogue(
+        title="MCXC",
+        reference="Piffaretti et al. (2011)",
+        files=["catalogues/mcxc.fits"],
+        vizier="J/A+A/534/A109/mcxc",
+        observable="luminosity",
+        layouts=[
+            Layout(id="MCXC", ra="RAdeg [deg]", dec="DEdeg [deg]", redshift="z", mass="M500 [1e14 Msun]"),
+            Layout(id="MCXC", **_VIZIER_POSITION, redshift="z", mass="M500 [1e14 Msun]"),
+        ],
+    ),
+}

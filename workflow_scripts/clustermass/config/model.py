@@ -1,0 +1,143 @@
+"""The configuration: every setting with its type, unit, default and meaning; config.yaml is generated from here.
+
+``make config`` (``python -m clustermass.config.model``) rewrites config.yaml. Settings that are unknown or wrong are reported all together, each with what is
+allowed and the nearest valid name, before any job starts.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from clustermass.config.base import Cosmology, Section
+from clustermass.config.catalogues import CATALOGUES, Archive, Catalogue
+from clustermass.config.crossmatch import Crossmatch, Labels
+from clustermass.config.simulated import Lightcone
+
+DEFAULT_FILE = Path(__file__).resolve().parents[3] / "config.yaml"
+Source = Literal["simulated", "archival"]
+
+
+class ConfigError(ValueError):
+    """The configuration holds unknown or wrong settings; the message lists all of them."""
+
+
+class Config(Section):
+    """Everything that a user can set."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(20190101, description="the one seed; every rule derives its own generator from it")
+    source: Source = Field("simulated", description="simulated: made here by physics; archival: real catalogues")
+    cosmology: Cosmology = Cosmology()
+    archive: Archive = Archive()
+    lightcone: Lightcone = Lightcone()
+    crossmatch: Crossmatch = Crossmatch()
+    labels: Labels = Labels()
+    catalogues: dict[str, Catalogue] = Field(CATALOGUES, description="cluster catalogues by name; add a stanza to add a label catalogue")
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Config:
+        for key, names in (("clusters", [self.crossmatch.clusters]), ("priority", self.crossmatch.priority)):
+            for name in names:
+                if name not in self.catalogues:
+                    raise ValueError(f"crossmatch.{key}: {name!r} is not among catalogues: {', '.join(self.catalogues)}")
+                if (self.catalogues[name].kind == "clusters") != (key == "clusters"):
+                    raise ValueError(f"crossmatch.{key}: catalogue {name!r} is of kind {self.catalogues[name].kind!r}")
+        if len(set(self.crossmatch.priority)) < len(self.crossmatch.priority):
+            raise ValueError("crossmatch.priority: a catalogue is named twice")
+        return self
+
+
+def load(settings: dict[str, Any]) -> dict[str, Any]:
+    """Validate settings and return them complete, as plain values that YAML and JSON can hold.
+
+    Parameters
+    ----------
+    settings : dict
+        What config.yaml, overlays and the command line together say.
+
+    Raises
+    ------
+    ConfigError
+        Listing every unknown or wrong setting.
+    """
+    try:
+        return Config(**settings).model_dump(mode="json")
+    except ValidationError as error:
+        problems = [_problem(details) for details in error.errors()]
+        count = f"{len(problems)} setting{'s' if len(problems) > 1 else ''}"
+        raise ConfigError("\n".join([f"The configuration has {count} to mend:", *problems])) from None
+
+
+def _problem(details: Any) -> str:
+    """Return one line on one wrong setting: its key, what was got, what is allowed, the nearest valid name."""
+    location = [part for part in details["loc"]]
+    key = ".".join(str(part) for part in location) or "configuration"
+    if details["type"] == "extra_forbidden":
+        allowed = _fields_at(location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), allowed, n=1, cutoff=0.5)
+        hint = f"; did you mean {'.'.join([*map(str, location[:-1]), near[0]])}?" if near else ""
+        return f"  {key}: unknown{hint} Allowed here: {', '.join(allowed)}."
+    message = details["msg"].removeprefix("Value error, ")
+    if details["type"] == "missing":
+        return f"  {key}: must be given."
+    got = "" if isinstance(details["input"], dict | BaseModel) else f", got {details['input']!r}"
+    hint = ""
+    if details["type"] == "literal_error":
+        choices = [choice.strip(" '") for choice in details["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        near = difflib.get_close_matches(str(details["input"]), choices, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+    return f"  {key}: {message}{got}{hint}"
+
+
+def _fields_at(location: list[Any]) -> list[str]:
+    """Return the keys that are allowed at a place of the configuration."""
+    model: Any = Config
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+            model = model.model_fields[part].annotation
+        args = [arg for arg in typing.get_args(model) if arg is not type(None)]
+        if typing.get_origin(model) in (typing.Union, types.UnionType):
+            model = args[0]
+        elif typing.get_origin(model) in (dict, list) and part not in Config.model_fields:
+            model = args[-1]
+    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def render() -> str:
+    """Return the text of config.yaml: every default under a comment that explains it."""
+    lines = [
+        "# Every setting of the workflow, with its default. Generated from workflow_scripts/clustermass/config/ by",
+        "# `make config`: change single settings in an overlay (configs/) or by --config, not here.",
+    ]
+    return "\n".join([*lines, *_render(Config(), 0), ""])
+
+
+def _render(section: Section, depth: int) -> list[str]:
+    """Return the YAML lines of one section."""
+    pad, lines = "  " * depth, []
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if field.description or depth == 0:
+            text = field.description or (type(value).__doc__ or "").strip().splitlines()[0]
+            lines += ([""] if depth == 0 else []) + [f"{pad}# {text}"]
+        if isinstance(value, Section):
+            lines += [f"{pad}{name}:", *_render(value, depth + 1)]
+        elif name == "catalogues":
+            plain = {key: item.model_dump(mode="json", exclude_defaults=True) for key, item in value.items()}
+            text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)
+            lines += [f"{pad}{name}:", *(f"{pad}  {line}" for line in text.splitlines())]
+        else:
+            plain = field_value if not isinstance(field_value := value, tuple) else list(value)
+            lines.append(f"{pad}{name}: {yaml.safe_dump(plain, default_flow_style=True, width=1000).split(chr(10))[0]}")
+    return lines
+
+
+if __name__ == "__main__":
+    DEFAULT_FILE.write_text(render())
+    print(f"wrote {DEFAULT_FILE.name}")

@@ -1,0 +1,110 @@
+"""Where a result comes from: versions of code, checksums of inputs, settings, software."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from clustermass.files import sha256
+
+SCRIPTS = Path(__file__).resolve().parents[1]
+_SOFTWARE = ("astropy", "numpy", "pandas", "scipy", "torch")
+
+
+def code_version(script: str) -> str:
+    """Return a hash of a script and of all library modules that it imports, directly or not.
+
+    Comments, docstrings and layout are left out, so that only a change of what is computed changes it.
+
+    Parameters
+    ----------
+    script : str
+        Path relative to workflow_scripts/, e.g. 'crossmatch/match.py'.
+    """
+    modules = sorted(_closure(SCRIPTS / script))
+    return hashlib.sha256("\n".join(_meaning(path) for path in modules).encode()).hexdigest()[:16]
+
+
+def _closure(script: Path) -> set[Path]:
+    """Return a script and every library module that it reaches by imports."""
+    reached: set[Path] = set()
+    waiting = [script]
+    while waiting:
+        path = waiting.pop()
+        if path not in reached:
+            reached.add(path)
+            waiting += _imported(path)
+    return reached
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+@cache
+def _imported(path: Path) -> tuple[Path, ...]:
+    """Return the files of the library modules that one file imports."""
+    names: set[str] = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    found = []
+    for name in sorted(names):
+        parts = name.split(".")
+        if parts[0] == "clustermass":
+            candidates = [SCRIPTS.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+            found += [file for c in candidates for file in (c / "__init__.py", c.with_suffix(".py")) if file.is_file()]
+    return tuple(found)
+
+
+@cache
+def _meaning(path: Path) -> str:
+    """Return a file's code in one normal form, without comments and docstrings."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
+            first = body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+                node.body = body[1:] or [ast.Pass()]
+        if isinstance(node, ast.Call):  # the descriptions of settings explain, they do not compute
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
+    return ast.unparse(tree)
+
+
+def record(snakemake: Any) -> dict[str, Any]:
+    """Return what made a job's output: rule, wildcards, settings, code, and checksums of its inputs.
+
+    No time and no machine stands in it, so that the same inputs give the same bytes.
+    """
+    return {
+        "rule": snakemake.rule,
+        "wildcards": dict(snakemake.wildcards.items()),
+        "settings": dict(snakemake.params.items()),
+        "inputs": {str(path): sha256(path) for path in snakemake.input},
+        "software": {name: metadata.version(name) for name in _SOFTWARE},
+    }
+
+
+def commit() -> str:
+    """Return the commit of the working tree, with '+' where files differ from it, or 'unknown' outside git."""
+    try:
+        text = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
+            cwd=SCRIPTS,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return text.strip()

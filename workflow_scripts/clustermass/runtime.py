@@ -1,0 +1,42 @@
+"""What every script of a rule needs while it runs: its log and its random numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@contextmanager
+def logged(snakemake: Any) -> Iterator[None]:
+    """Send what a rule's script prints, and the traceback if it fails, to the rule's log.
+
+    A failure is said on the terminal too, without the traceback: what was wrong and where the whole story stands.
+    """
+    log = Path(snakemake.log[0])
+    log.parent.mkdir(parents=True, exist_ok=True)
+    terminal = sys.stdout, sys.stderr
+    with open(log, "w", buffering=1) as stream:
+        sys.stdout = sys.stderr = stream
+        try:
+            yield
+        except Exception as error:
+            traceback.print_exc()
+            print(f"\n{snakemake.rule}: {error}\nThe log tells more: {log}\n", file=terminal[1], flush=True)
+            sys.stdout, sys.stderr = terminal
+            raise SystemExit(1) from None
+        finally:
+            sys.stdout, sys.stderr = terminal
+
+
+def generator(seed: int, rule: str, wildcards: Mapping[str, Any]) -> np.random.Generator:
+    """Return a random generator that belongs to one job: to the seed, the rule and its wildcards."""
+    words = "|".join([str(seed), rule, *(f"{key}={wildcards[key]}" for key in sorted(wildcards))])
+    digest = hashlib.sha256(words.encode()).digest()
+    return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))

@@ -1,0 +1,1 @@
+"""Where data come from: archives, local files, simulation; all write the same contracts."""
