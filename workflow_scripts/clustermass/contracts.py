@@ -103,6 +103,11 @@ class Contract:
             pa.field(c.name, _ARROW[c.kind], metadata={"unit": c.unit, "meaning": c.meaning}) for c in self.columns
         )
 
+    def empty(self) -> pd.DataFrame:
+        """Return a table of this contract without rows."""
+        frame: pd.DataFrame = self.schema.empty_table().to_pandas()
+        return frame
+
     def validate(self, frame: pd.DataFrame, file: str | Path) -> pd.DataFrame:
         """Return the contract's columns in order, or raise.
 

@@ -40,3 +40,8 @@ def generator(seed: int, rule: str, wildcards: Mapping[str, Any]) -> np.random.G
     words = "|".join([str(seed), rule, *(f"{key}={wildcards[key]}" for key in sorted(wildcards))])
     digest = hashlib.sha256(words.encode()).digest()
     return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
+
+
+def job_generator(snakemake: Any) -> np.random.Generator:
+    """Return the random generator of a rule's job; its seed is the rule's parameter `seed`."""
+    return generator(snakemake.params.seed, snakemake.rule, dict(snakemake.wildcards.items()))

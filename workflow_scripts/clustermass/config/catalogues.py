@@ -49,13 +49,23 @@ class Layout(Section):
 
 
 class Cut(Section):
-    """Keep rows whose value lies inside the limits; rows outside are recorded as not selected."""
+    """Keep rows whose value lies inside the limits; the others are recorded as not selected."""
 
     above: float | None = Field(None, description="keep values > this")
     below: float | None = Field(None, description="keep values < this")
 
 
-Observable = Literal["none", "sz", "luminosity", "temperature", "radius"]
+Observable = Literal["none", "sz", "luminosity_arnaud10", "luminosity_mantz10", "temperature"]
+
+
+Survey = Literal["redmapper", "planck", "mcxc", "xcs", "rass_dr7"]
+
+
+class LuminosityMass(Section):
+    """Relation log10(L500/E/1e44 erg/s) = norm + slope * log10(E M500c/1e15 Msun), 0.1-2.4 keV, Mantz et al. (2010b)."""
+
+    norm: float = Field(0.80, description="beta0; 0.82 goes with the slope 1.29 of their companion paper")
+    slope: Annotated[float, Field(gt=0)] = Field(1.34, description="beta1")
 
 
 class Catalogue(Section):
@@ -67,12 +77,14 @@ class Catalogue(Section):
     files: list[str] = Field([], description="local files to look for, in this order, inside archive.folder")
     sha256: str | None = Field(None, description="checksum that the local file or the download must have")
     vizier: str | None = Field(None, description="VizieR table, asked where no local file exists, e.g. J/A+A/594/A27/psz2")
+    simulated: Survey | None = Field(None, description="simulated survey that stands in for it where source: simulated")
     mass_from: Literal["mass", "radius", "luminosity_mantz10"] = Field("mass", description="column the mass follows from")
     mass_definition: Annotated[str, Field(pattern=r"^(\d+[cm]|vir)$")] = Field("500c", description="500c, 200c, 200m, vir ...")
     cosmology: PublishedCosmology = Field(PublishedCosmology(), description="cosmology it was published in")
     observable: Observable = Field("none", description="what the mass was inferred from: decides the rescaling formula")
     separation: Separation | None = Field(None, description="reading of the 500 kpc for this catalogue; null: as crossmatch")
-    cuts: dict[str, Cut] = Field({}, description="selections by column of the file, e.g. {SNR: {above: 1}}")
+    cuts: dict[str, Cut] = Field({}, description="selections by column of the file or key of the layout: {SNR: {above: 1}}")
+    luminosity_mass: LuminosityMass = Field(LuminosityMass(), description="relation of mass_from: luminosity_mantz10")
     layouts: list[Layout] = Field(..., min_length=1, description="forms it is published in; the first that fits is used")
 
     @model_validator(mode="after")
@@ -96,11 +108,12 @@ class Archive(Section):
     pause_s: Annotated[float, Field(ge=0)] = Field(2.0, description="pause before the second try [s]; doubles each time")
 
 
-_VIZIER_POSITION = {"ra": "_RAJ2000 [deg]", "dec": "_DEJ2000 [deg]"}
+_VIZIER: dict[str, str] = {"ra": "_RAJ2000 [deg]", "dec": "_DEJ2000 [deg]"}  # decimal degrees, added by the query
 
 CATALOGUES: dict[str, Catalogue] = {
     "redmapper": Catalogue(
         title="redMaPPer",
+        simulated="redmapper",
         kind="clusters",
         reference="Rykoff et al. (2014), SDSS DR8",
         files=[
@@ -108,8 +121,8 @@ CATALOGUES: dict[str, Catalogue] = {
             "catalogues/redmapper_dr8_public_v5.10_catalog.fits.gz",
             "catalogues/redmapper_dr8_v5.10.csv.gz",
         ],
-        vizier="J/ApJ/785/104",
-        cuts={},
+        vizier="J/ApJS/224/1/cat_dr8",
+        cuts={"richness": Cut(above=20)},
         layouts=[
             Layout(
                 id="NAME",
@@ -122,16 +135,20 @@ CATALOGUES: dict[str, Catalogue] = {
                 richness_err="LAMBDA_ERR",
             ),
             Layout(
-                id="name",
-                ra="RA [deg]",
-                dec="dec [deg]",
-                photometric_redshift="redshift",
+                id="Name",
+                **_VIZIER,
+                spectroscopic_redshift="zspec",
+                photometric_redshift="zlambda",
+                redshift_err="e_zlambda",
                 richness="lambda",
+                richness_err="e_lambda",
             ),
+            Layout(id="name", ra="RA [deg]", dec="dec [deg]", photometric_redshift="redshift", richness="lambda"),
         ],
     ),
     "planck": Catalogue(
         title="Planck",
+        simulated="planck",
         reference="Planck Collaboration XXVII (2016), PSZ2",
         files=["catalogues/HFI_PCCS_SZ-union_R2.08.fits"],
         vizier="J/A+A/594/A27/psz2",
@@ -146,17 +163,65 @@ CATALOGUES: dict[str, Catalogue] = {
                 err_low="MSZ_ERR_LOW [1e14 Msun]",
                 err_up="MSZ_ERR_UP [1e14 Msun]",
             ),
+            Layout(
+                id="PSZ2",
+                **_VIZIER,
+                redshift="z",
+                mass="MSZ [1e14 Msun]",
+                err_low="e_MSZ [1e14 Msun]",
+                err_up="E_MSZ [1e14 Msun]",
+            ),
         ],
     ),
     "mcxc": Catalogue(
         title="MCXC",
+        simulated="mcxc",
         reference="Piffaretti et al. (2011)",
         files=["catalogues/mcxc.fits"],
         vizier="J/A+A/534/A109/mcxc",
-        observable="luminosity",
+        observable="luminosity_arnaud10",
         layouts=[
             Layout(id="MCXC", ra="RAdeg [deg]", dec="DEdeg [deg]", redshift="z", mass="M500 [1e14 Msun]"),
-            Layout(id="MCXC", **_VIZIER_POSITION, redshift="z", mass="M500 [1e14 Msun]"),
+            Layout(id="MCXC", **_VIZIER, redshift="z", mass="M500 [1e14 Msun]"),
+        ],
+    ),
+    "xcs": Catalogue(
+        title="XCS",
+        simulated="xcs",
+        reference="Mehrtens et al. (2012), XCS-DR1",
+        files=["catalogues/xcs_dr1.fits"],
+        vizier="J/MNRAS/423/1024",
+        mass_from="radius",
+        cosmology=PublishedCosmology(H0=70, Om0=0.27),
+        observable="temperature",
+        layouts=[
+            Layout(
+                id="XCS",
+                **position,
+                redshift="z",
+                redshift_kind="f_z",
+                spectroscopic_flags=["s"],
+                photometric_flags=["p"],
+                radius="R500 [Mpc]",
+            )
+            for position in ({"ra": "RAJ2000 [deg]", "dec": "DEJ2000 [deg]"}, _VIZIER)
+        ],
+    ),
+    "rass_dr7": Catalogue(
+        title="RASS-DR7",
+        simulated="rass_dr7",
+        reference="Wang et al. (2014)",
+        files=["catalogues/rass_dr7.fits"],
+        vizier="J/MNRAS/439/611/catalog",
+        mass_from="luminosity_mantz10",
+        cosmology=PublishedCosmology(H0=70, Om0=0.3),
+        observable="luminosity_mantz10",
+        cuts={"SNR": Cut(above=1)},
+        layouts=[
+            Layout(
+                id="ID", **position, spectroscopic_redshift="z", luminosity="LX [1e44 erg / s]", err_low="e_LX [1e44 erg / s]"
+            )
+            for position in ({"ra": "RAJ2000 [deg]", "dec": "DEJ2000 [deg]"}, _VIZIER)
         ],
     ),
 }

@@ -28,9 +28,6 @@ class Crossmatch(Section):
 class Labels(Section):
     """Masses that the image networks learn from."""
 
-    masses: Literal["as_published", "rescaled"] = Field(
-        "as_published", description="rescaled: every mass brought to the configured cosmology, by its observable"
-    )
     richness_log10_m0_msun: float = Field(14.434, description="log10 of M500c [Msun] at richness lambda0 (Lin et al. Eq. 1)")
     richness_slope: float = Field(1.23, description="slope of M500c against richness")
     richness_lambda0: Positive = Field(60.0, description="pivot richness lambda0")

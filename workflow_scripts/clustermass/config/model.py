@@ -1,7 +1,7 @@
 """The configuration: every setting with its type, unit, default and meaning; config.yaml is generated from here.
 
-``make config`` (``python -m clustermass.config.model``) rewrites config.yaml. Settings that are unknown or wrong are reported all together, each with what is
-allowed and the nearest valid name, before any job starts.
+``make config`` (``python -m clustermass.config.model``) rewrites config.yaml. Settings that are unknown or wrong are
+reported all together, each with what is allowed and the nearest valid name, before any job starts.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from clustermass.config.base import Cosmology, Section
 from clustermass.config.catalogues import CATALOGUES, Archive, Catalogue
 from clustermass.config.crossmatch import Crossmatch, Labels
+from clustermass.config.figures import Figures
 from clustermass.config.simulated import Lightcone
 
 DEFAULT_FILE = Path(__file__).resolve().parents[3] / "config.yaml"
@@ -34,10 +35,14 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0)] = Field(20190101, description="the one seed; every rule derives its own generator from it")
     source: Source = Field("simulated", description="simulated: made here by physics; archival: real catalogues")
     cosmology: Cosmology = Cosmology()
+    masses: Literal["as_published", "rescaled"] = Field(
+        "as_published", description="rescaled: masses of label catalogues brought to `cosmology`, by each one's observable"
+    )
     archive: Archive = Archive()
     lightcone: Lightcone = Lightcone()
     crossmatch: Crossmatch = Crossmatch()
     labels: Labels = Labels()
+    figures: Figures = Figures()
     catalogues: dict[str, Catalogue] = Field(CATALOGUES, description="cluster catalogues by name; add a stanza to add a label catalogue")
 
     @model_validator(mode="after")

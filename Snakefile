@@ -1,0 +1,38 @@
+"""Masses of galaxy clusters by machine learning: every figure and table of four papers, from data to page.
+
+`snakemake --cores all` makes all; `snakemake --cores all lin2022` one paper; `snakemake --list` names every rule.
+"""
+
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")  # reaches the scripts of all rules too
+
+from clustermass.config.model import ConfigError, load
+
+
+configfile: "config.yaml"
+
+
+try:
+    config = load(config)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/crossmatch.smk"
+include: "rules/paper_lin2022.smk"
+
+
+rule all:
+    """Make every figure and table of every paper."""
+    default_target: True
+    input:
+        rules.lin2022.input,
+
+
+onsuccess:
+    print(summary(config["source"]))

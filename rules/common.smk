@@ -1,0 +1,48 @@
+"""Paths and names that several rule files share; no rules."""
+
+from pathlib import Path
+
+from clustermass.config.catalogues import Archive, Catalogue
+from clustermass.provenance import code_version
+from clustermass.sources.local import local_file
+
+
+wildcard_constraints:
+    source="simulated|archival",
+    catalogue="|".join(config["catalogues"]),
+    survey="[a-z0-9_]+",
+    reading="[a-z_]+",
+
+
+PARENT = config["crossmatch"]["clusters"]
+LABEL_CATALOGUES = config["crossmatch"]["priority"]
+READINGS = ["projected_proper", "projected_comoving", "three_dimensional", "none"]
+
+
+def local_catalogue(wildcards):
+    """Return the local file of a catalogue, or nothing, so that VizieR is asked."""
+    stanza = Catalogue(**config["catalogues"][wildcards.catalogue])
+    path = local_file(stanza, Archive(**config["archive"]))
+    return [] if path is None else str(path)
+
+
+def simulated_catalogue(wildcards):
+    """Return the simulated survey that stands in for a catalogue, or nothing where there is none."""
+    survey = config["catalogues"][wildcards.catalogue].get("simulated")
+    return [] if survey is None else f"results/simulated/data/surveys/{survey}.fits"
+
+
+def readings(wildcards):
+    """Return the reading of the 500 kpc for every label catalogue."""
+    general = config["crossmatch"]["separation"]
+    own = {name: config["catalogues"][name].get("separation") or general for name in LABEL_CATALOGUES}
+    return own if wildcards.reading == "configured" else dict.fromkeys(LABEL_CATALOGUES, wildcards.reading)
+
+
+def summary(source):
+    """Return what a finished run says: where to look first."""
+    return (
+        f"\nDone, on {source} data. Look first at\n"
+        f"  figures/{source}/lin2022/fig01.pdf   masses and redshifts of all clusters\n"
+        f"  results/{source}/lin2022/counts.md   matches and labels beside the published numbers\n"
+    )

@@ -1,0 +1,56 @@
+"""Stage crossmatch: which cluster has which mass (Lin et al. 2022, section 2.3)."""
+
+
+rule crossmatch_match:
+    """Pairs of clusters and label sources, under one reading of the 500 kpc or as configured."""
+    input:
+        clusters=f"results/{{source}}/data/catalogues/{PARENT}.parquet",
+        catalogues=expand("results/{{source}}/data/catalogues/{name}.parquet", name=LABEL_CATALOGUES),
+    output:
+        "results/{source}/crossmatch/matches_{reading}.parquet",
+    params:
+        crossmatch=config["crossmatch"],
+        readings=readings,
+        cosmology=config["cosmology"],
+        code=code_version("crossmatch/match.py"),
+    log:
+        "logs/{source}/crossmatch/matches_{reading}.log",
+    benchmark:
+        "logs/{source}/crossmatch/matches_{reading}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    conda:
+        "../envs/cpu.yaml"
+    script:
+        "../workflow_scripts/crossmatch/match.py"
+
+
+rule crossmatch_labels:
+    """Strong and weak labels of all clusters, and the splits of training, validation and test."""
+    input:
+        clusters=f"results/{{source}}/data/catalogues/{PARENT}.parquet",
+        catalogues=expand("results/{{source}}/data/catalogues/{name}.parquet", name=LABEL_CATALOGUES),
+        matches="results/{source}/crossmatch/matches_configured.parquet",
+    output:
+        labels="results/{source}/crossmatch/labels.parquet",
+        splits="results/{source}/crossmatch/splits.parquet",
+    params:
+        parent=PARENT,
+        priority=LABEL_CATALOGUES,
+        labels=config["labels"],
+        seed=config["seed"],
+        code=code_version("crossmatch/labels.py"),
+    log:
+        "logs/{source}/crossmatch/labels.log",
+    benchmark:
+        "logs/{source}/crossmatch/labels.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    conda:
+        "../envs/cpu.yaml"
+    script:
+        "../workflow_scripts/crossmatch/labels.py"

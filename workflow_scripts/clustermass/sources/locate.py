@@ -1,0 +1,53 @@
+"""Find the file of a catalogue: simulated, local, or downloaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from clustermass.config.catalogues import Archive, Catalogue
+from clustermass.files import sha256
+from clustermass.sources import vizier
+from clustermass.sources.tables import CatalogueError
+
+
+def locate(stanza: Catalogue, inputs: list[str], archive: Archive, source: str) -> tuple[Path, dict[str, Any]]:
+    """Return the path of a catalogue and where it came from.
+
+    Parameters
+    ----------
+    stanza : Catalogue
+    inputs : list of str
+        The file that the workflow already has: a local or a simulated one; empty where there is none.
+    archive : Archive
+    source : {'simulated', 'archival'}
+
+    Returns
+    -------
+    path : Path
+    origin : dict
+        File and checksum, and for a download its query and date.
+
+    Raises
+    ------
+    ArchiveUnavailable
+        There is no such file and VizieR cannot be had, or is not asked.
+    CatalogueError
+        The checksum is not the configured one.
+    """
+    if inputs:
+        path = Path(inputs[0])
+        found = sha256(path)
+        if stanza.sha256 and source == "archival" and found != stanza.sha256.lower():
+            raise CatalogueError(f"{path}: expected the SHA-256 checksum {stanza.sha256}, got {found}")
+        return path, {"file": path.name, "sha256": found}
+    if source == "simulated":
+        raise vizier.ArchiveUnavailable(f"no simulated survey stands in for {stanza.title} (catalogues.*.simulated)")
+    looked = f"none of {', '.join(stanza.files)} in {archive.folder or 'the working directory'}" if stanza.files else ""
+    if stanza.vizier is None:
+        raise vizier.ArchiveUnavailable(f"no local file ({looked or 'none named'}) and no VizieR table is configured")
+    try:
+        path = vizier.fetch(stanza.vizier, archive, stanza.sha256)
+    except vizier.ArchiveUnavailable as error:
+        raise vizier.ArchiveUnavailable(f"no local file ({looked or 'none named'}); {error}") from None
+    return path, vizier.sources_note(path)

@@ -1,0 +1,26 @@
+"""Give every cluster its strong or weak label, and deal the clusters out to splits (rule crossmatch_labels)."""
+
+from clustermass import contracts, crossmatch, provenance, runtime
+from clustermass.config.crossmatch import Labels
+
+with runtime.logged(snakemake):
+    settings = Labels(**snakemake.params.labels)
+    rng = runtime.job_generator(snakemake)
+    catalogues = {
+        name: contracts.read_table(path, contracts.LABEL_SOURCES)
+        for name, path in zip(snakemake.params.priority, snakemake.input.catalogues, strict=True)
+    }
+    labels = crossmatch.label(
+        contracts.read_table(snakemake.input.clusters, contracts.CLUSTERS),
+        catalogues,
+        contracts.read_table(snakemake.input.matches, contracts.MATCHES),
+        snakemake.params.parent,
+        settings,
+    )
+    splits = crossmatch.split(labels, settings, rng)
+    metadata = {
+        "provenance": provenance.record(snakemake),
+        "weak_mass": "log10 M500c from richness by a power law (Lin et al. 2022, Eq. 1; Jimeno et al. 2018), as published",
+    }
+    contracts.write_table(labels, contracts.LABELS, snakemake.output.labels, metadata)
+    contracts.write_table(splits, contracts.SPLITS, snakemake.output.splits, metadata)
