@@ -18,8 +18,12 @@ def main() -> None:
     """Write the lock and both environments."""
     command = [sys.executable, "-m", "pip", "freeze", "--exclude", "pip", "--exclude", "setuptools"]
     pins = [line for line in subprocess.check_output(command, text=True).splitlines() if "==" in line]
-    marked = [p + ' ; sys_platform == "linux" and platform_machine == "x86_64"' if LINUX_ONLY.match(p) else p for p in pins]
-    (ROOT / "requirements.lock").write_text("\n".join(["# Written by `make lock` from envs/requirements.in.", *marked, ""]))
+    marked = [
+        p + ' ; sys_platform == "linux" and platform_machine == "x86_64"' if LINUX_ONLY.match(p) else p for p in pins
+    ]
+    (ROOT / "requirements.lock").write_text(
+        "\n".join(["# Written by `make lock` from envs/requirements.in.", *marked, ""])
+    )
     run = (ROOT / "envs/requirements.in").read_text().split("# -- develop")[0]
     names = [re.split(r"[=\s#]", line)[0] for line in run.splitlines() if line and not line.startswith("#")]
     versions = {pin.split("==")[0].lower(): pin.split("==")[1] for pin in pins}

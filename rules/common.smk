@@ -19,10 +19,15 @@ LABEL_CATALOGUES = config["crossmatch"]["priority"]
 READINGS = ["projected_proper", "projected_comoving", "three_dimensional", "none"]
 
 
+def stanza(wildcards):
+    """Return what reading a catalogue depends on; how it is matched later is left out."""
+    settings = config["catalogues"][wildcards.catalogue]
+    return {key: value for key, value in settings.items() if key not in ("separation", "simulated")}
+
+
 def local_catalogue(wildcards):
     """Return the local file of a catalogue, or nothing, so that VizieR is asked."""
-    stanza = Catalogue(**config["catalogues"][wildcards.catalogue])
-    path = local_file(stanza, Archive(**config["archive"]))
+    path = local_file(Catalogue(**config["catalogues"][wildcards.catalogue]), Archive(**config["archive"]))
     return [] if path is None else str(path)
 
 

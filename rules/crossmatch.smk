@@ -8,21 +8,21 @@ rule crossmatch_match:
         catalogues=expand("results/{{source}}/data/catalogues/{name}.parquet", name=LABEL_CATALOGUES),
     output:
         "results/{source}/crossmatch/matches_{reading}.parquet",
+    log:
+        "logs/{source}/crossmatch/matches_{reading}.log",
+    benchmark:
+        "logs/{source}/crossmatch/matches_{reading}.benchmark.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
     params:
         crossmatch=config["crossmatch"],
         readings=readings,
         cosmology=config["cosmology"],
         code=code_version("crossmatch/match.py"),
-    log:
-        "logs/{source}/crossmatch/matches_{reading}.log",
-    benchmark:
-        "logs/{source}/crossmatch/matches_{reading}.benchmark.tsv"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=10,
-    conda:
-        "../envs/cpu.yaml"
     script:
         "../workflow_scripts/crossmatch/match.py"
 
@@ -36,21 +36,21 @@ rule crossmatch_labels:
     output:
         labels="results/{source}/crossmatch/labels.parquet",
         splits="results/{source}/crossmatch/splits.parquet",
+    log:
+        "logs/{source}/crossmatch/labels.log",
+    benchmark:
+        "logs/{source}/crossmatch/labels.benchmark.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
     params:
         parent=PARENT,
         priority=LABEL_CATALOGUES,
         labels=config["labels"],
         seed=config["seed"],
         code=code_version("crossmatch/labels.py"),
-    log:
-        "logs/{source}/crossmatch/labels.log",
-    benchmark:
-        "logs/{source}/crossmatch/labels.benchmark.tsv"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=10,
-    conda:
-        "../envs/cpu.yaml"
     script:
         "../workflow_scripts/crossmatch/labels.py"

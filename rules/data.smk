@@ -5,21 +5,21 @@ rule data_halos:
     """Simulated light cone: halos of the Tinker et al. (2008) mass function."""
     output:
         "results/simulated/data/halos.parquet",
+    log:
+        "logs/simulated/data/halos.log",
+    benchmark:
+        "logs/simulated/data/halos.benchmark.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=10,
     params:
         lightcone=config["lightcone"],
         cosmology=config["cosmology"],
         seed=config["seed"],
         code=code_version("data/halos.py"),
-    log:
-        "logs/simulated/data/halos.log",
-    benchmark:
-        "logs/simulated/data/halos.benchmark.tsv"
-    threads: 1
-    resources:
-        mem_mb=3000,
-        runtime=10,
-    conda:
-        "../envs/cpu.yaml"
     script:
         "../workflow_scripts/data/halos.py"
 
@@ -30,20 +30,20 @@ rule data_survey:
         halos="results/simulated/data/halos.parquet",
     output:
         "results/simulated/data/surveys/{survey}.fits",
-    params:
-        cosmology=config["cosmology"],
-        seed=config["seed"],
-        code=code_version("data/survey.py"),
     log:
         "logs/simulated/data/surveys/{survey}.log",
     benchmark:
         "logs/simulated/data/surveys/{survey}.benchmark.tsv"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../envs/cpu.yaml"
+    params:
+        cosmology=config["cosmology"],
+        seed=config["seed"],
+        code=code_version("data/survey.py"),
     script:
         "../workflow_scripts/data/survey.py"
 
@@ -55,24 +55,23 @@ rule data_catalogue_simulated:
     output:
         table="results/{source}/data/catalogues/{catalogue}.parquet",
         rejected="results/{source}/data/catalogues/{catalogue}_rejected.parquet",
-    params:
-        stanza=lambda wildcards: config["catalogues"][wildcards.catalogue],
-        archive=config["archive"],
-        cosmology=config["cosmology"],
-        masses=config["masses"],
-        code=code_version("data/catalogue.py"),
     log:
         "logs/{source}/data/catalogues/{catalogue}.log",
     benchmark:
         "logs/{source}/data/catalogues/{catalogue}.benchmark.tsv"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=10,
     wildcard_constraints:
         source="simulated",
     conda:
         "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        stanza=stanza,
+        cosmology=config["cosmology"],
+        masses=config["masses"],
+        code=code_version("data/catalogue.py"),
     script:
         "../workflow_scripts/data/catalogue.py"
 

@@ -21,22 +21,22 @@ rule lin2022_fig01:
             labels={"artefact": "Fig. 1", "data": "{source}"},
         ),
         png="figures/{source}/lin2022/fig01.png",
+    log:
+        "logs/{source}/lin2022/fig01.log",
+    benchmark:
+        "logs/{source}/lin2022/fig01.benchmark.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=5,
     params:
         titles={name: config["catalogues"][name]["title"] for name in LABEL_CATALOGUES},
         labels=config["labels"],
         richness_cut=config["catalogues"][PARENT]["cuts"].get("richness", {}).get("above"),
         figures=config["figures"],
         code=code_version("lin2022/fig01_mass_redshift.py"),
-    log:
-        "logs/{source}/lin2022/fig01.log",
-    benchmark:
-        "logs/{source}/lin2022/fig01.benchmark.tsv"
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=5,
-    conda:
-        "../envs/cpu.yaml"
     script:
         "../workflow_scripts/lin2022/fig01_mass_redshift.py"
 
@@ -44,11 +44,9 @@ rule lin2022_fig01:
 rule lin2022_counts:
     """Lin et al. (2022) section 2.3: rows, matches and labels, beside the published ones."""
     input:
-        catalogues=expand(
-            "results/{{source}}/data/catalogues/{name}.parquet", name=[PARENT, *LABEL_CATALOGUES]
-        ),
+        catalogues=expand("results/{{source}}/data/catalogues/{name}.parquet", name=[PARENT, *LABEL_CATALOGUES]),
         labels="results/{source}/crossmatch/labels.parquet",
-        matches=expand("results/{{source}}/crossmatch/matches_{reading}.parquet", reading=READINGS),
+        matches=expand("results/{{source}}/crossmatch/matches_{reading}.parquet", reading=["configured", *READINGS]),
         published="workflow_scripts/clustermass/published.yaml",
     output:
         csv=report(
@@ -59,20 +57,20 @@ rule lin2022_counts:
         ),
         md="results/{source}/lin2022/counts.md",
         tex="results/{source}/lin2022/counts.tex",
-    params:
-        parent=PARENT,
-        catalogues=[PARENT, *LABEL_CATALOGUES],
-        readings=READINGS,
-        code=code_version("lin2022/counts.py"),
     log:
         "logs/{source}/lin2022/counts.log",
     benchmark:
         "logs/{source}/lin2022/counts.benchmark.tsv"
+    conda:
+        "../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=5,
-    conda:
-        "../envs/cpu.yaml"
+    params:
+        parent=PARENT,
+        catalogues=[PARENT, *LABEL_CATALOGUES],
+        readings=["configured", *READINGS],
+        code=code_version("lin2022/counts.py"),
     script:
         "../workflow_scripts/lin2022/counts.py"

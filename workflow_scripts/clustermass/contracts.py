@@ -164,7 +164,9 @@ def write_table(frame: pd.DataFrame, contract: Contract, path: str | Path, metad
         pa.array(frame[c.name].fillna("") if c.kind == "text" else frame[c.name], type=_ARROW[c.kind], from_pandas=True)
         for c in contract.columns
     ]
-    schema = contract.schema.with_metadata({"contract": contract.name, "metadata": json.dumps(metadata, sort_keys=True)})
+    schema = contract.schema.with_metadata(
+        {"contract": contract.name, "metadata": json.dumps(metadata, sort_keys=True)}
+    )
     with replacing(path) as aside:
         pq.write_table(pa.Table.from_arrays(arrays, schema=schema), aside, compression="zstd")
 
@@ -266,12 +268,16 @@ LABELS = Contract(
         Column("cluster", "text", "", "id in the parent sample", unique=True),
         *_POSITION,
         Column("richness", "float", "", "richness lambda", 0),
-        Column("label", "text", "", "strong: from the intracluster medium; weak: from richness", choices=("strong", "weak")),
+        Column(
+            "label", "text", "", "strong: from the intracluster medium; weak: from richness", choices=("strong", "weak")
+        ),
         Column("catalogue", "text", "", "label catalogue of a strong label, or the parent sample of a weak one"),
         Column("log10_m500c", "float", "log10(Msun)", "log10 of M500c", 11, 17),
         Column("log10_m500c_err_low", "float", "dex", "lower 1 sigma error", 0, missing=True),
         Column("log10_m500c_err_up", "float", "dex", "upper 1 sigma error", 0, missing=True),
-        Column("log10_m500c_richness", "float", "log10(Msun)", "log10 of M500c from richness, for every cluster", 5, 20),
+        Column(
+            "log10_m500c_richness", "float", "log10(Msun)", "log10 of M500c from richness, for every cluster", 5, 20
+        ),
         Column("group", "text", "", "object that splits keep together"),
     ),
 )

@@ -8,7 +8,8 @@ from astropy.cosmology import FlatLambdaCDM
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from clustermass.config.crossmatch import Crossmatch, Labels, Separation
+from clustermass.config.base import Separation
+from clustermass.config.crossmatch import Crossmatch, Labels
 from clustermass.masses import m500c_richness
 
 Floats = NDArray[np.float64]
@@ -121,17 +122,19 @@ def candidate_pairs(
     pandas.DataFrame
         Columns `first` (row of the cluster), `second` (row of the source), arcmin, kpc (projected proper), dz, nearest.
     """
-    sky = [frame[axis].to_numpy(float) for frame in (clusters, sources) for axis in ("ra", "dec")]
-    pairs = close_pairs(*sky, limits.max_arcmin)
+    here, there = ((frame["ra"].to_numpy(float), frame["dec"].to_numpy(float)) for frame in (clusters, sources))
+    pairs = close_pairs(*here, *there, limits.max_arcmin)
     z1 = clusters["redshift"].to_numpy(float)[pairs["first"]]
     z2 = sources["redshift"].to_numpy(float)[pairs["second"]]
     pairs["dz"] = z2 - z1
     inside = np.abs(z2 - z1) < limits.max_dz
-    pairs, z1, z2 = pairs[inside], z1[inside], z2[inside]
-    kpc = separations(pairs["arcmin"].to_numpy(), z1, z2, cosmology)
-    pairs = pairs.assign(kpc=kpc["projected_proper"])[kpc[separation] < limits.max_kpc]
-    least = pairs.groupby("second")["kpc"].transform("min")
-    return pairs.assign(nearest=pairs["kpc"] == least).reset_index(drop=True)
+    pairs = pairs[inside]
+    kpc = separations(pairs["arcmin"].to_numpy(), z1[inside], z2[inside], cosmology)
+    pairs["kpc"] = kpc["projected_proper"]
+    pairs = pairs[kpc[separation] < limits.max_kpc]
+    pairs["nearest"] = pairs["kpc"] == pairs.groupby("second")["kpc"].transform("min")
+    result: pd.DataFrame = pairs.reset_index(drop=True)
+    return result
 
 
 def greedy(kpc: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -212,6 +215,32 @@ def match(
     return pd.concat(parts, ignore_index=True)
 
 
+def chance_matches(
+    clusters: pd.DataFrame,
+    catalogues: dict[str, pd.DataFrame],
+    limits: Crossmatch,
+    readings: dict[str, Separation],
+    cosmology: FlatLambdaCDM,
+) -> dict[str, float]:
+    """Return how many matches of each catalogue chance alone would give.
+
+    The sources are shifted in right ascension by one degree more than the widest match, again and again, which keeps
+    their redshifts and declinations and destroys every true pair.
+
+    Returns
+    -------
+    dict of float
+        Mean number of matches over `limits.chance_shifts` shifts, by catalogue.
+    """
+    counts = dict.fromkeys(catalogues, 0)
+    for turn in range(1, limits.chance_shifts + 1):
+        step = turn * (1 + limits.max_arcmin / 60)
+        shifted = {name: part.assign(ra=(part["ra"] + step) % 360) for name, part in catalogues.items()}
+        found = match(clusters, shifted, limits, readings, cosmology)["catalogue"].value_counts()
+        counts = {name: counts[name] + int(found.get(name, 0)) for name in counts}
+    return {name: count / max(limits.chance_shifts, 1) for name, count in counts.items()}
+
+
 def label(
     clusters: pd.DataFrame, catalogues: dict[str, pd.DataFrame], matches: pd.DataFrame, parent: str, settings: Labels
 ) -> pd.DataFrame:
@@ -239,9 +268,7 @@ def label(
     """
     richness = clusters["richness"].to_numpy(float)
     weak = np.log10(
-        m500c_richness(
-            richness, settings.richness_log10_m0_msun, settings.richness_slope, settings.richness_lambda0
-        )
+        m500c_richness(richness, settings.richness_log10_m0_msun, settings.richness_slope, settings.richness_lambda0)
     )
     frame = clusters.drop(columns=["redshift_err", "richness_err"]).rename(columns={"id": "cluster"})
     frame = frame.merge(matches[["cluster", "catalogue", "source"]], on="cluster", how="left", validate="one_to_one")

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+from cycler import cycler
 from matplotlib.figure import Figure
 
 from clustermass.files import replacing
@@ -21,7 +22,7 @@ BLUE, VERMILION, PURPLE, BLACK, GREY = "#0072B2", "#D55E00", "#CC79A7", "#000000
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-_RC = {
+_RC: dict[Any, Any] = {
     "figure.dpi": 150,
     "savefig.dpi": 300,
     "pdf.fonttype": 42,
@@ -40,7 +41,7 @@ _RC = {
     "xtick.minor.visible": True,
     "ytick.minor.visible": True,
     "legend.frameon": False,
-    "axes.prop_cycle": mpl.cycler(color=CYCLE),
+    "axes.prop_cycle": cycler(color=CYCLE),
 }
 
 
@@ -124,6 +125,13 @@ def _markdown(shown: pd.DataFrame) -> str:
 
 
 def _latex_escape(text: str) -> str:
-    for sign, safe in (("\\", r"\textbackslash "), ("&", r"\&"), ("%", r"\%"), ("_", r"\_"), ("#", r"\#"), ("$", r"\$")):
+    for sign, safe in (
+        ("\\", r"\textbackslash "),
+        ("&", r"\&"),
+        ("%", r"\%"),
+        ("_", r"\_"),
+        ("#", r"\#"),
+        ("$", r"\$"),
+    ):
         text = text.replace(sign, safe)
     return text.replace("<", r"$<$").replace(">", r"$>$")

@@ -20,7 +20,7 @@ with runtime.logged(snakemake):
     splits = crossmatch.split(labels, settings, rng)
     metadata = {
         "provenance": provenance.record(snakemake),
-        "weak_mass": "log10 M500c from richness by a power law (Lin et al. 2022, Eq. 1; Jimeno et al. 2018), as published",
+        "weak_mass": "power law in richness (Lin et al. 2022, Eq. 1; Jimeno et al. 2018), as published",
     }
     contracts.write_table(labels, contracts.LABELS, snakemake.output.labels, metadata)
     contracts.write_table(splits, contracts.SPLITS, snakemake.output.splits, metadata)

@@ -12,14 +12,10 @@ with runtime.logged(snakemake):
         name: contracts.read_table(path, contracts.LABEL_SOURCES)
         for name, path in zip(names, snakemake.input.catalogues, strict=True)
     }
-    matches = crossmatch.match(
-        clusters,
-        catalogues,
-        Crossmatch(**snakemake.params.crossmatch),
-        snakemake.params.readings,
-        flat(Cosmology(**snakemake.params.cosmology)),
-    )
-    print(matches["catalogue"].value_counts().to_string())
-    contracts.write_table(
-        matches, contracts.MATCHES, snakemake.output[0], {"provenance": provenance.record(snakemake)}
-    )
+    limits = Crossmatch(**snakemake.params.crossmatch)
+    cosmology = flat(Cosmology(**snakemake.params.cosmology))
+    matches = crossmatch.match(clusters, catalogues, limits, snakemake.params.readings, cosmology)
+    chance = crossmatch.chance_matches(clusters, catalogues, limits, snakemake.params.readings, cosmology)
+    print(matches["catalogue"].value_counts().to_string(), f"\nexpected by chance: {chance}")
+    metadata = {"provenance": provenance.record(snakemake), "chance_matches": chance}
+    contracts.write_table(matches, contracts.MATCHES, snakemake.output[0], metadata)

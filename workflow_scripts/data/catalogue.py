@@ -17,9 +17,10 @@ with runtime.logged(snakemake):
     contract = contracts.CLUSTERS if stanza.kind == "clusters" else contracts.LABEL_SOURCES
     metadata = {"provenance": provenance.record(snakemake), "title": stanza.title, "reference": stanza.reference}
     try:
-        path, origin = locate(
-            stanza, list(snakemake.input), Archive(**snakemake.params.archive), snakemake.wildcards.source
-        )
+        archive = Archive(
+            **snakemake.config["archive"]
+        )  # no parameter of the rule: how a file travels changes no result
+        path, origin = locate(stanza, list(snakemake.input), archive, snakemake.wildcards.source)
     except vizier.ArchiveUnavailable as error:
         if stanza.kind == "clusters":
             raise  # nothing can be matched without the parent sample

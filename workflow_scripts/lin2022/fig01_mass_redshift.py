@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 from clustermass import contracts, metrics, provenance, runtime, style
 from clustermass.config.crossmatch import Labels
 from clustermass.config.figures import Figures
@@ -10,7 +11,7 @@ from clustermass.masses import m500c_richness
 
 def draw(labels, medians, titles, mass_at_cut, cut):
     """Return the figure: points, running medians, richness cut."""
-    figure, axes = plt.subplots(figsize=(style.PAGE_INCH * 0.75, 3.6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(style.PAGE_INCH, 3.8), layout="constrained")
     weak = labels[labels["label"] == "weak"]
     axes.plot(
         weak["redshift"], weak["log10_m500c"], ".", ms=1, color=style.GREY, alpha=0.35, rasterized=True,
@@ -25,13 +26,16 @@ def draw(labels, medians, titles, mass_at_cut, cut):
     for name, part in medians.groupby("catalogue", sort=False):
         place = list(titles).index(name) if name in titles else None
         colour = "0.25" if place is None else style.CYCLE[place % len(style.CYCLE)]
-        axes.plot(part["redshift"], part["log10_m500c"], color="white", lw=2.6, zorder=3)
-        axes.plot(part["redshift"], part["log10_m500c"], color=colour, lw=1.3, zorder=4)
+        line = part.set_index("bin").reindex(range(part["bin"].min(), part["bin"].max() + 1))  # gaps stay gaps
+        axes.plot(line["redshift"], line["log10_m500c"], color="white", lw=2.8, zorder=3)
+        axes.plot(line["redshift"], line["log10_m500c"], color=colour, lw=1.3, zorder=4)
     axes.axhline(mass_at_cut, color="k", ls="--", lw=0.9, zorder=5)
-    axes.annotate(rf"$\lambda = {cut:g}$", (0.995, mass_at_cut), xycoords=("axes fraction", "data"),
-                  xytext=(0, -3), textcoords="offset points", ha="right", va="top", fontsize=7)  # fmt: skip
-    axes.set(xlabel="redshift", ylabel=r"$\log_{10}\,(M_{500\mathrm{c}}\ /\ \mathrm{M}_\odot)$", xlim=(0, None))
-    legend = axes.legend(loc="lower right", markerscale=2.2, handletextpad=0.2, borderaxespad=0.6)
+    axes.annotate(rf"$\lambda = {cut:g}$", (0.01, mass_at_cut), xycoords=("axes fraction", "data"),
+                  xytext=(0, 2), textcoords="offset points", ha="left", va="bottom", fontsize=7)  # fmt: skip
+    axes.plot([], [], color="0.25", label="running medians")
+    axes.set(xlabel="redshift", ylabel=r"$\log_{10}\,(M_{500\mathrm{c}}\ /\ \mathrm{M}_\odot)$")
+    axes.margins(x=0.06)
+    legend = axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2.2, handletextpad=0.4)
     for handle in legend.legend_handles:
         handle.set_alpha(1)
     return figure

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Separation = Literal["projected_proper", "projected_comoving", "three_dimensional", "none"]
+"""Readings of the paper's "3D spatial separation within 500 kpc"; see docs/decisions/0002-500-kpc.md."""
 
 
 class Section(BaseModel):

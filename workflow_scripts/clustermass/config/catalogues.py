@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from clustermass.config.base import Positive, Section
-from clustermass.config.crossmatch import Separation
+from clustermass.config.base import Positive, Section, Separation
 
 ColumnText = Annotated[str, Field(pattern=r"^[^\[\]]*[^\[\]\s](\s*\[[^\[\]]*\])?$")]
 
@@ -62,7 +61,7 @@ Survey = Literal["redmapper", "planck", "mcxc", "xcs", "rass_dr7"]
 
 
 class LuminosityMass(Section):
-    """Relation log10(L500/E/1e44 erg/s) = norm + slope * log10(E M500c/1e15 Msun), 0.1-2.4 keV, Mantz et al. (2010b)."""
+    """log10(L500/E/1e44 erg/s) = norm + slope * log10(E M500c/1e15 Msun), 0.1-2.4 keV (Mantz et al. 2010b)."""
 
     norm: float = Field(0.80, description="beta0; 0.82 goes with the slope 1.29 of their companion paper")
     slope: Annotated[float, Field(gt=0)] = Field(1.34, description="beta1")
@@ -75,17 +74,29 @@ class Catalogue(Section):
     kind: Literal["clusters", "labels"] = Field("labels", description="clusters: parent sample; labels: ICM masses")
     reference: str = Field("", description="paper to cite")
     files: list[str] = Field([], description="local files to look for, in this order, inside archive.folder")
-    sha256: str | None = Field(None, description="checksum that the local file or the download must have")
-    vizier: str | None = Field(None, description="VizieR table, asked where no local file exists, e.g. J/A+A/594/A27/psz2")
+    sha256: str | None = Field(None, description="checksum of the local file, or content_sha256 of a download")
+    vizier: str | None = Field(
+        None, description="VizieR table, asked where no local file exists, e.g. J/A+A/594/A27/psz2"
+    )
     simulated: Survey | None = Field(None, description="simulated survey that stands in for it where source: simulated")
-    mass_from: Literal["mass", "radius", "luminosity_mantz10"] = Field("mass", description="column the mass follows from")
-    mass_definition: Annotated[str, Field(pattern=r"^(\d+[cm]|vir)$")] = Field("500c", description="500c, 200c, 200m, vir ...")
+    mass_from: Literal["mass", "radius", "luminosity_mantz10"] = Field(
+        "mass", description="column the mass follows from"
+    )
+    mass_definition: Annotated[str, Field(pattern=r"^(\d+[cm]|vir)$")] = Field(
+        "500c", description="500c, 200c, 200m, vir ..."
+    )
     cosmology: PublishedCosmology = Field(PublishedCosmology(), description="cosmology it was published in")
     observable: Observable = Field("none", description="what the mass was inferred from: decides the rescaling formula")
-    separation: Separation | None = Field(None, description="reading of the 500 kpc for this catalogue; null: as crossmatch")
-    cuts: dict[str, Cut] = Field({}, description="selections by column of the file or key of the layout: {SNR: {above: 1}}")
+    separation: Separation | None = Field(
+        None, description="reading of the 500 kpc for this catalogue; null: as crossmatch"
+    )
+    cuts: dict[str, Cut] = Field(
+        {}, description="selections by column of the file or key of the layout: {SNR: {above: 1}}"
+    )
     luminosity_mass: LuminosityMass = Field(LuminosityMass(), description="relation of mass_from: luminosity_mantz10")
-    layouts: list[Layout] = Field(..., min_length=1, description="forms it is published in; the first that fits is used")
+    layouts: list[Layout] = Field(
+        ..., min_length=1, description="forms it is published in; the first that fits is used"
+    )
 
     @model_validator(mode="after")
     def _has_quantity(self) -> Catalogue:
@@ -93,21 +104,37 @@ class Catalogue(Section):
         need = "richness" if self.kind == "clusters" else need
         for number, layout in enumerate(self.layouts, 1):
             if getattr(layout, need) is None:
-                raise ValueError(f"layout {number} has no {need}, which kind: {self.kind}, mass_from: {self.mass_from} needs")
+                raise ValueError(
+                    f"layout {number} has no {need}, which kind: {self.kind}, mass_from: {self.mass_from} needs"
+                )
         return self
 
 
 class Archive(Section):
     """Where real catalogues come from."""
 
-    folder: str | None = Field(None, description="folder of local copies, laid out as catalogues.*.files say; null: none")
+    folder: str | None = Field(
+        None, description="folder of local copies, laid out as catalogues.*.files say; null: none"
+    )
     cache: str = Field("archive_cache", description="folder where downloads are kept, with query and checksum")
     vizier_server: str = Field("vizier.cds.unistra.fr", description="VizieR mirror to ask")
     timeout_s: Positive = Field(120.0, description="patience with one answer [s]")
     attempts: Annotated[int, Field(ge=1, le=20)] = Field(4, description="tries of one download, with growing pauses")
-    pause_s: Annotated[float, Field(ge=0)] = Field(2.0, description="pause before the second try [s]; doubles each time")
+    pause_s: Annotated[float, Field(ge=0)] = Field(
+        2.0, description="pause before the second try [s]; doubles each time"
+    )
 
 
+_REDMAPPER = {
+    "id": "NAME",
+    "ra": "RA [deg]",
+    "dec": "DEC [deg]",
+    "spectroscopic_redshift": "Z_SPEC",
+    "photometric_redshift": "Z_LAMBDA",
+    "redshift_err": "Z_LAMBDA_ERR",
+    "richness": "LAMBDA",
+    "richness_err": "LAMBDA_ERR",
+}
 _VIZIER: dict[str, str] = {"ra": "_RAJ2000 [deg]", "dec": "_DEJ2000 [deg]"}  # decimal degrees, added by the query
 
 CATALOGUES: dict[str, Catalogue] = {
@@ -124,16 +151,8 @@ CATALOGUES: dict[str, Catalogue] = {
         vizier="J/ApJS/224/1/cat_dr8",
         cuts={"richness": Cut(above=20)},
         layouts=[
-            Layout(
-                id="NAME",
-                ra="RA [deg]",
-                dec="DEC [deg]",
-                spectroscopic_redshift="Z_SPEC",
-                photometric_redshift="Z_LAMBDA",
-                redshift_err="Z_LAMBDA_ERR",
-                richness="LAMBDA",
-                richness_err="LAMBDA_ERR",
-            ),
+            Layout(**_REDMAPPER, group="HALO"),  # simulated: several sightings of one halo stay together
+            Layout(**_REDMAPPER),
             Layout(
                 id="Name",
                 **_VIZIER,
@@ -163,13 +182,16 @@ CATALOGUES: dict[str, Catalogue] = {
                 err_low="MSZ_ERR_LOW [1e14 Msun]",
                 err_up="MSZ_ERR_UP [1e14 Msun]",
             ),
-            Layout(
-                id="PSZ2",
-                **_VIZIER,
-                redshift="z",
-                mass="MSZ [1e14 Msun]",
-                err_low="e_MSZ [1e14 Msun]",
-                err_up="E_MSZ [1e14 Msun]",
+            *(
+                Layout(
+                    id=name,
+                    **_VIZIER,
+                    redshift="z",
+                    mass="MSZ [1e14 Msun]",
+                    err_low="e_MSZ [1e14 Msun]",
+                    err_up="E_MSZ [1e14 Msun]",
+                )
+                for name in ("Name", "PSZ2")
             ),
         ],
     ),
@@ -219,7 +241,11 @@ CATALOGUES: dict[str, Catalogue] = {
         cuts={"SNR": Cut(above=1)},
         layouts=[
             Layout(
-                id="ID", **position, spectroscopic_redshift="z", luminosity="LX [1e44 erg / s]", err_low="e_LX [1e44 erg / s]"
+                id="ID",
+                **position,
+                spectroscopic_redshift="z",
+                luminosity="LX [1e44 erg / s]",
+                err_low="e_LX [1e44 erg / s]",
             )
             for position in ({"ra": "RAJ2000 [deg]", "dec": "DEJ2000 [deg]"}, _VIZIER)
         ],

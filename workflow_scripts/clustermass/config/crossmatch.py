@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from clustermass.config.base import Fraction, Positive, Section
-
-Separation = Literal["projected_proper", "projected_comoving", "three_dimensional", "none"]
-"""Readings of the paper's "3D spatial separation within 500 kpc"; see docs/decisions/0002-500-kpc.md."""
+from clustermass.config.base import Fraction, Positive, Section, Separation
 
 
 class Crossmatch(Section):
@@ -23,13 +20,18 @@ class Crossmatch(Section):
     max_arcmin: Positive = Field(10.0, description="largest angular separation [arcmin]")
     max_kpc: Positive = Field(500.0, description="largest physical separation [kpc]")
     separation: Separation = Field("projected_proper", description="how the physical separation is read")
+    chance_shifts: Annotated[int, Field(ge=0)] = Field(20, description="shifts of the sky that estimate chance matches")
 
 
 class Labels(Section):
     """Masses that the image networks learn from."""
 
-    richness_log10_m0_msun: float = Field(14.434, description="log10 of M500c [Msun] at richness lambda0 (Lin et al. Eq. 1)")
+    richness_log10_m0_msun: float = Field(
+        14.434, description="log10 of M500c [Msun] at richness lambda0 (Lin et al. Eq. 1)"
+    )
     richness_slope: float = Field(1.23, description="slope of M500c against richness")
     richness_lambda0: Positive = Field(60.0, description="pivot richness lambda0")
-    folds: Annotated[int, Field(ge=3)] = Field(10, description="cross-validation folds: one tests, one validates, the rest train")
+    folds: Annotated[int, Field(ge=3)] = Field(
+        10, description="cross-validation folds: one tests, one validates, the rest train"
+    )
     band_test_fraction: Fraction = Field(0.2, description="share of clusters that test the band classification")

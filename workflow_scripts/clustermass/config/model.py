@@ -32,25 +32,32 @@ class ConfigError(ValueError):
 class Config(Section):
     """Everything that a user can set."""
 
-    seed: Annotated[int, Field(ge=0)] = Field(20190101, description="the one seed; every rule derives its own generator from it")
+    seed: Annotated[int, Field(ge=0)] = Field(
+        20190101, description="the one seed; every rule derives its own generator from it"
+    )
     source: Source = Field("simulated", description="simulated: made here by physics; archival: real catalogues")
     cosmology: Cosmology = Cosmology()
     masses: Literal["as_published", "rescaled"] = Field(
-        "as_published", description="rescaled: masses of label catalogues brought to `cosmology`, by each one's observable"
+        "as_published",
+        description="rescaled: masses of label catalogues brought to `cosmology`, by each one's observable",
     )
     archive: Archive = Archive()
     lightcone: Lightcone = Lightcone()
     crossmatch: Crossmatch = Crossmatch()
     labels: Labels = Labels()
     figures: Figures = Figures()
-    catalogues: dict[str, Catalogue] = Field(CATALOGUES, description="cluster catalogues by name; add a stanza to add a label catalogue")
+    catalogues: dict[str, Catalogue] = Field(
+        CATALOGUES, description="cluster catalogues by name; add a stanza to add a label catalogue"
+    )
 
     @model_validator(mode="after")
     def _names_exist(self) -> Config:
         for key, names in (("clusters", [self.crossmatch.clusters]), ("priority", self.crossmatch.priority)):
             for name in names:
                 if name not in self.catalogues:
-                    raise ValueError(f"crossmatch.{key}: {name!r} is not among catalogues: {', '.join(self.catalogues)}")
+                    raise ValueError(
+                        f"crossmatch.{key}: {name!r} is not among catalogues: {', '.join(self.catalogues)}"
+                    )
                 if (self.catalogues[name].kind == "clusters") != (key == "clusters"):
                     raise ValueError(f"crossmatch.{key}: catalogue {name!r} is of kind {self.catalogues[name].kind!r}")
         if len(set(self.crossmatch.priority)) < len(self.crossmatch.priority):
@@ -138,8 +145,9 @@ def _render(section: Section, depth: int) -> list[str]:
             text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)
             lines += [f"{pad}{name}:", *(f"{pad}  {line}" for line in text.splitlines())]
         else:
-            plain = field_value if not isinstance(field_value := value, tuple) else list(value)
-            lines.append(f"{pad}{name}: {yaml.safe_dump(plain, default_flow_style=True, width=1000).split(chr(10))[0]}")
+            listed = list(value) if isinstance(value, tuple) else value
+            text = yaml.safe_dump(listed, default_flow_style=True, width=1000).splitlines()[0]
+            lines.append(f"{pad}{name}: {text}")
     return lines
 
 

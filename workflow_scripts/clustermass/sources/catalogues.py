@@ -165,7 +165,9 @@ def standardise(
     rejected = _rejected(raw, ids)
     if not keep.any():
         reasons = rejected["reason"].value_counts()
-        raise CatalogueError(f"{path}: no usable row among {len(table)}: {'; '.join(f'{n} x {r}' for r, n in reasons.items())}")
+        raise CatalogueError(
+            f"{path}: no usable row among {len(table)}: {'; '.join(f'{n} x {r}' for r, n in reasons.items())}"
+        )
     return Standardised(pd.DataFrame(columns)[keep].reset_index(drop=True), rejected, notes)
 
 
@@ -205,7 +207,9 @@ def _identifiers(raw: _Raw) -> list[str]:
     assert name is not None
     ids = _texts(raw.table[name])
     raw.reject(np.array([text == "" for text in ids]), name, "no id")
-    raw.reject(pd.Series(ids).duplicated().to_numpy() & np.array([t != "" for t in ids]), name, "id stands in an earlier row")
+    raw.reject(
+        pd.Series(ids).duplicated().to_numpy() & np.array([t != "" for t in ids]), name, "id stands in an earlier row"
+    )
     return ids
 
 
@@ -263,7 +267,9 @@ def _apply_cuts(raw: _Raw, stanza: Catalogue) -> None:
     for key, cut in stanza.cuts.items():
         name = raw.column(key) if key in Layout.model_fields else key
         if name is None or name not in raw.table.colnames:
-            raise CatalogueError(f"{raw.path}: cut on {key}: no such column; the file has {', '.join(raw.table.colnames)}")
+            raise CatalogueError(
+                f"{raw.path}: cut on {key}: no such column; the file has {', '.join(raw.table.colnames)}"
+            )
         values = raw.read(name)
         limits = [f"{sign} {limit:g}" for sign, limit in ((">", cut.above), ("<", cut.below)) if limit is not None]
         with np.errstate(invalid="ignore"):
@@ -310,7 +316,11 @@ def _mass_columns(
         return _to_m500c(np.where(x > 0, x, np.nan), unit, z, stanza, target)[0]
 
     m500c, conversions = _to_m500c(np.where(value > 0, value, np.nan), unit, z, stanza, target)
-    columns = {"m500c": m500c, "m500c_err_low": m500c - convert(value - low), "m500c_err_up": convert(value + up) - m500c}
+    columns = {
+        "m500c": m500c,
+        "m500c_err_low": m500c - convert(value - low),
+        "m500c_err_up": convert(value + up) - m500c,
+    }
     raw.reject(~np.isfinite(m500c), name, "no mass: expected a number above 0")
     _check_plausible(raw, name, unit, m500c)
     if rescaled and stanza.observable != "none":
@@ -323,9 +333,7 @@ def _mass_columns(
     return columns, conversions
 
 
-def _to_m500c(
-    value: Floats, unit: str, z: Floats, stanza: Catalogue, target: Cosmology
-) -> tuple[Floats, list[str]]:
+def _to_m500c(value: Floats, unit: str, z: Floats, stanza: Catalogue, target: Cosmology) -> tuple[Floats, list[str]]:
     """Return M500c [Msun] of a column given in its unit, and what was done."""
     published = flat(stanza.cosmology)
     at = f"H0={published.H0.value:g}, Om0={published.Om0:g}"
@@ -336,7 +344,9 @@ def _to_m500c(
         luminosity = value * _factor(unit, 1e44 * u.erg / u.s, published.H0)
         relation = stanza.luminosity_mass
         m500c = masses.m500c_luminosity_mantz10(luminosity, z, published, relation.norm, relation.slope)
-        return m500c, [f"M500c from L500 by Mantz et al. (2010b), norm {relation.norm:g}, slope {relation.slope:g}, {at}"]
+        return m500c, [
+            f"M500c from L500 by Mantz et al. (2010b), norm {relation.norm:g}, slope {relation.slope:g}, {at}"
+        ]
     mass = value * _factor(unit, u.Msun, published.H0)
     if stanza.mass_definition == "500c":
         return mass, [f"M500c as published, {at}"]

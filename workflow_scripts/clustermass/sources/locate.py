@@ -43,11 +43,14 @@ def locate(stanza: Catalogue, inputs: list[str], archive: Archive, source: str) 
         return path, {"file": path.name, "sha256": found}
     if source == "simulated":
         raise vizier.ArchiveUnavailable(f"no simulated survey stands in for {stanza.title} (catalogues.*.simulated)")
-    looked = f"none of {', '.join(stanza.files)} in {archive.folder or 'the working directory'}" if stanza.files else ""
+    looked = f"none of {', '.join(stanza.files) or 'no names'} in {archive.folder or 'the working directory'}"
     if stanza.vizier is None:
-        raise vizier.ArchiveUnavailable(f"no local file ({looked or 'none named'}) and no VizieR table is configured")
+        raise vizier.ArchiveUnavailable(f"no local file ({looked}) and no VizieR table is configured")
     try:
         path = vizier.fetch(stanza.vizier, archive, stanza.sha256)
     except vizier.ArchiveUnavailable as error:
-        raise vizier.ArchiveUnavailable(f"no local file ({looked or 'none named'}); {error}") from None
+        print(f"no local file: {looked}\n{error}")
+        raise vizier.ArchiveUnavailable(
+            f"no local file ({looked}) and {archive.vizier_server} did not give {stanza.vizier}"
+        ) from error
     return path, vizier.sources_note(path)

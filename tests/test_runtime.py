@@ -1,0 +1,57 @@
+"""Logs and random numbers of jobs."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from clustermass import runtime
+
+
+def job(tmp_path, seed=1, rule="stage_work", **wildcards):
+    return SimpleNamespace(
+        log=[str(tmp_path / "logs/work.log")],
+        rule=rule,
+        params=SimpleNamespace(seed=seed),
+        wildcards=SimpleNamespace(items=wildcards.items),
+    )
+
+
+def test_output_goes_to_the_log_and_comes_back(tmp_path, capsys):
+    with runtime.logged(job(tmp_path)):
+        print("counted 7")
+        print("odd", file=sys.stderr)
+    assert (tmp_path / "logs/work.log").read_text() == "counted 7\nodd\n"
+    print("after")
+    assert capsys.readouterr().out == "after\n"
+
+
+def test_a_failure_is_told_in_short_and_logged_in_full(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught, runtime.logged(job(tmp_path)):
+        raise ValueError("a.fits: column z: expected a number, got 'x'")
+    assert caught.value.code == 1
+    told = capsys.readouterr().err
+    assert "stage_work: a.fits: column z: expected a number, got 'x'" in told
+    assert "work.log" in told
+    assert "Traceback" not in told
+    assert "Traceback" in (tmp_path / "logs/work.log").read_text()
+
+
+def draw(*args, **kwargs):
+    return runtime.generator(*args, **kwargs).integers(0, 2**62, 4).tolist()
+
+
+def test_generators_depend_on_seed_rule_and_wildcards_only(tmp_path):
+    base = draw(1, "r", {"a": "x", "b": "y"})
+    assert base == draw(1, "r", {"b": "y", "a": "x"})
+    others = [draw(2, "r", {"a": "x", "b": "y"}), draw(1, "s", {"a": "x", "b": "y"}), draw(1, "r", {"a": "x", "b": "z"})]
+    assert all(other != base for other in others)
+    state = np.random.get_state()[1].copy()  # noqa: NPY002  (the global state must stay untouched)
+    draw(1, "r", {})
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+
+
+def test_job_generator_is_the_generator_of_the_job(tmp_path):
+    drawn = runtime.job_generator(job(tmp_path, 5, "r", a="x")).integers(0, 2**62, 4).tolist()
+    assert drawn == draw(5, "r", {"a": "x"})

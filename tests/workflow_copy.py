@@ -1,0 +1,52 @@
+"""A copy of the workflow in a temporary folder, to run and to tamper with."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("Snakefile", "config.yaml", "rules", "configs", "envs", "profiles", "workflow_scripts")
+
+
+class Workflow:
+    """The workflow, copied to a folder of its own.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to copy it to.
+    options : sequence of str
+        What every call of Snakemake gets.
+    """
+
+    def __init__(self, folder, options=()):
+        self.folder, self.options = Path(folder), list(options)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for part in PARTS:
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+            copy(ROOT / part, self.folder / part)
+
+    def snakemake(self, *arguments, check=True):
+        """Run Snakemake and return its finished process; output and errors together in stdout."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *self.options, *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        assert not check or done.returncode == 0, done.stdout
+        return done
+
+    def planned(self, *arguments):
+        """Return how many jobs of each rule a run would do now."""
+        output = self.snakemake("--dry-run", *arguments).stdout
+        table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\ntotal", output, re.DOTALL)
+        rows = [line.split() for line in table[1].splitlines()] if table else []
+        return {name: int(count) for name, count in rows if name != "all"}
+
+    def edit(self, file, old, new):
+        """Replace a text that stands in a file."""
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text, f"{file} does not hold {old!r}"
+        path.write_text(text.replace(old, new))
