@@ -150,6 +150,14 @@ def test_match_is_that_of_brute_force(reading):
     contracts.MATCHES.validate(found, "found")
 
 
+def test_candidate_pairs_hold_all_pairs_and_mark_the_nearest():
+    c = clusters([10.0, 10.02], [20.0, 20.0], [0.2, 0.2])
+    found = crossmatch.candidate_pairs(c, sources([10.001], [20.0], [0.21]), Crossmatch(), "none", COSMOLOGY)
+    assert found[["first", "second"]].to_numpy().tolist() == [[0, 0], [1, 0]]
+    assert found["nearest"].tolist() == [True, False]
+    np.testing.assert_allclose(found["dz"], 0.01)
+
+
 def test_match_does_not_depend_on_the_order_of_rows():
     rng = np.random.default_rng(2)
     c = clusters(rng.uniform(10, 10.3, 60), rng.uniform(0, 0.3, 60), np.full(60, 0.3))

@@ -39,6 +39,11 @@ def check_products(workflow, source):
     return counts, labels
 
 
+def grouped(name):
+    """Keep tests on one worker, so that what they share is made once."""
+    return pytest.mark.xdist_group(name)
+
+
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
     workflow = Workflow(tmp_path_factory.mktemp("simulated"), ["--configfile", "configs/tiny.yaml"])
@@ -84,6 +89,7 @@ def archival(tmp_path_factory):
     return workflow
 
 
+@grouped("simulated")
 def test_simulated_run_makes_everything(simulated):
     counts, labels = check_products(simulated, "simulated")
     rows = counts[counts["quantity"] == "matched"].set_index("catalogue")
@@ -94,6 +100,7 @@ def test_simulated_run_makes_everything(simulated):
     assert labels["group"].str.startswith("H").all()
 
 
+@grouped("simulated")
 def test_simulated_run_is_the_same_twice_on_one_core(simulated, tmp_path):
     again = Workflow(tmp_path / "again", ["--configfile", "configs/tiny.yaml", "--cores", "1"])
     again.snakemake("results/simulated/crossmatch/labels.parquet")
@@ -102,10 +109,12 @@ def test_simulated_run_is_the_same_twice_on_one_core(simulated, tmp_path):
         assert one == two, name
 
 
+@grouped("simulated")
 def test_nothing_is_left_to_do_after_a_run(simulated):
     assert simulated.planned() == {}
 
 
+@grouped("simulated")
 def test_every_table_says_where_it_comes_from(simulated):
     metadata = contracts.read_metadata(simulated.folder / "results/simulated/crossmatch/labels.parquet")
     record = metadata["provenance"]
@@ -117,6 +126,7 @@ def test_every_table_says_where_it_comes_from(simulated):
     assert field.metadata[b"unit"] == b"Msun"
 
 
+@grouped("simulated")
 def test_every_rule_wrote_its_log_and_benchmark(simulated):
     logs = {path.relative_to(simulated.folder).with_suffix("").as_posix() for path in simulated.folder.glob("logs/**/*.log")}
     timed = {path.as_posix().removesuffix(".benchmark.tsv") for path in simulated.folder.glob("logs/**/*.tsv")}
@@ -125,6 +135,7 @@ def test_every_rule_wrote_its_log_and_benchmark(simulated):
     assert "redMaPPer: {'read'" in (simulated.folder / "logs/simulated/data/catalogues/redmapper.log").read_text()
 
 
+@grouped("simulated")
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
@@ -140,6 +151,7 @@ def test_a_comment_reruns_nothing(simulated, file, old, new):
     simulated.edit(file, new, old)
 
 
+@grouped("simulated")
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
@@ -159,6 +171,7 @@ def test_a_setting_reruns_what_depends_on_it(simulated, setting, expected):
     assert simulated.planned("--config", setting) == expected
 
 
+@grouped("simulated")
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
@@ -175,6 +188,7 @@ def test_code_reruns_what_uses_it(simulated, file, old, new, expected):
     simulated.edit(f"workflow_scripts/{file}", new, old)
 
 
+@grouped("archival")
 def test_archival_run_takes_local_files_and_a_new_catalogue_and_leaves_out_what_cannot_be_had(archival):
     counts, labels = check_products(archival, "archival")
     rows = counts.set_index(["catalogue", "quantity"])
@@ -196,6 +210,7 @@ def test_archival_run_takes_local_files_and_a_new_catalogue_and_leaves_out_what_
     assert rejected[["row", "id", "column", "value"]].to_numpy().tolist() == [[4, "P3", "REDSHIFT", "-1.0"]]
 
 
+@grouped("archival")
 def test_a_changed_catalogue_reruns_its_own_branch(archival):
     path = archival.folder / "archive/catalogues/planck.csv"
     before = path.read_text()
@@ -205,6 +220,7 @@ def test_a_changed_catalogue_reruns_its_own_branch(archival):
     path.write_text(before)
 
 
+@grouped("archival")
 def test_a_broken_catalogue_stops_with_its_name_column_and_row(archival):
     path = archival.folder / "archive/catalogues/planck.csv"
     before = path.read_text()
@@ -217,6 +233,7 @@ def test_a_broken_catalogue_stops_with_its_name_column_and_row(archival):
     assert archival.planned() == {}
 
 
+@grouped("simulated")
 def test_wrong_settings_stop_before_any_job(simulated):
     done = simulated.snakemake("--config", "crossmatch={max_kcp: 3}", "sourse=archival", check=False)
     assert done.returncode != 0
@@ -226,6 +243,7 @@ def test_wrong_settings_stop_before_any_job(simulated):
     assert "Job stats" not in done.stdout
 
 
+@grouped("simulated")
 def test_report_is_made_offline(simulated):
     simulated.snakemake("--report", "report.html")
     report = (simulated.folder / "report.html").read_text()
