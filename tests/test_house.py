@@ -58,7 +58,7 @@ def test_rule_is_complete(name):
 def test_artefact_has_a_predictable_address(name):
     file, body = JOBS[name]
     paper, artefact = name.split("_", 1)
-    script = re.search(r'workflow_scripts/(.+?)"', body)[1]
+    script = re.search(r'"\.\./workflow_scripts/(.+?)"', body)[1]
     assert re.fullmatch(rf"{paper}/{artefact}(_\w+)?\.py", script)
     assert f"results/{{source}}/{paper}/{artefact}." in body
     docstring = (ROOT / "workflow_scripts" / script).read_text().split('"""')[1]

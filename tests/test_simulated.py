@@ -270,7 +270,7 @@ def test_redmapper_centres(catalogues: dict[str, Table], halos: pd.DataFrame) ->
 
 
 def test_depth_scale_rises_only_beyond_the_complete_redshift() -> None:
-    scale = surveys.depth_scale(np.array([0.1, 0.33, 0.4, 0.5]))
+    scale = surveys.depth_scale(np.array([0.1, 0.35, 0.4, 0.5]))
     assert scale[:2].tolist() == [1, 1]
     assert 1 < scale[2] < scale[3] < 4
 

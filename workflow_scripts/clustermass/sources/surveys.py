@@ -42,7 +42,7 @@ MURATA_PIVOT = 3e14  # M200m [Msun/h]
 MIN_SCATTER = 0.1  # floor of the relation's scatter, reached far above its masses, ours
 MIN_RICHNESS = 20.0  # lambda / S; Rykoff et al. (2014, ApJ 785, 104)
 REDMAPPER_REDSHIFT = (0.08, 0.55)  # Rykoff et al. (2014), range of z_lambda
-COMPLETE_REDSHIFT = 0.33  # up to here SDSS sees all galaxies above MIN_LUMINOSITY; Rykoff et al. (2014)
+COMPLETE_REDSHIFT = 0.35  # volume limited to here: Rykoff et al. (2014), abstract
 MIN_LUMINOSITY = 0.2  # L / L* of galaxies that count for the richness; Rykoff et al. (2014)
 MSTAR = (22.44, 3.36, 0.273, -0.0618, -0.0227)  # m*(z) = sum c_k ln(z)^k, i band; Rykoff et al. (2016), recalled
 PHOTOZ_ERR = ((0.1, 0.5), (0.006, 0.02))  # redshifts and sigma_z there; Rykoff et al. (2014), abstract
@@ -138,13 +138,13 @@ def redmapper(halos: pd.DataFrame, cosmology: Cosmology, rng: Generator) -> Tabl
 def depth_scale(redshift: Floats) -> Floats:
     """Return S(z), the richness over the number of galaxies that SDSS is deep enough to see.
 
-    The galaxies of a cluster follow a Schechter function of slope -1; those brighter than 0.2 L* count. Beyond z = 0.33
-    the survey's limit is brighter: it stays at the apparent magnitude that 0.2 L* has at z = 0.33.
+    The galaxies of a cluster follow a Schechter function of slope -1; those brighter than 0.2 L* count. Beyond z = 0.35
+    the survey's limit is brighter: it stays at the apparent magnitude that 0.2 L* has at z = 0.35.
 
     Notes
     -----
     Source: Rykoff et al. (2014), section on richness and survey depth; m*(z) of Rykoff et al. (2016), i band. The mask
-    is left out, so that S = 1 below z = 0.33.
+    is left out, so that S = 1 below z = 0.35.
     """
     log_z = np.log([np.maximum(redshift, COMPLETE_REDSHIFT), np.full(np.shape(redshift), COMPLETE_REDSHIFT)])
     magnitude, limit = np.polynomial.polynomial.polyval(log_z, MSTAR)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
 from astropy.io.votable.exceptions import VOWarning
 from astropy.table import MaskedColumn, Table
 from astropy.units import UnitsWarning
@@ -69,47 +71,81 @@ def _content(path: Path) -> bytes:
 
 
 def _read_fits(content: bytes) -> Table:
+    """Read the first table of a FITS file."""
     if len(content) % 2880:
         raise CatalogueError(f"expected whole blocks of 2880 bytes, got {len(content)} bytes: the file is truncated")
+    for name, number in re.findall(rb"(NAXIS|TFIELDS) *= *(\d+)", content):
+        if int(number[:9]) > 999:  # above what the FITS standard allows; astropy would count them all, for hours
+            raise CatalogueError(f"expected at most 999 in {name.decode()}, got {number.decode()}: the file is damaged")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnitsWarning)  # archives spell units in their own ways
         warnings.filterwarnings("error", "File may have been truncated", AstropyUserWarning)
-        return Table.read(io.BytesIO(content), format="fits", hdu=1)
+        with fits.open(io.BytesIO(content), memmap=False) as units:
+            tables = (i for i, unit in enumerate(units) if isinstance(unit, fits.BinTableHDU | fits.TableHDU))
+            first = next(tables, None)
+            if first is None:
+                raise CatalogueError(
+                    f"expected {_EXPECTED}, got FITS without a table: images, or the file is truncated"
+                )
+            return Table.read(units, format="fits", hdu=first)
 
 
 def _read_votable(content: bytes) -> Table:
+    """Read the first table of a VOTable."""
+    if re.search(rb"<(\w+:)?STREAM\b[^>]*\bhref", content):
+        raise CatalogueError("expected a VOTable with its data inside, got one that points elsewhere (STREAM href)")
+    if not re.search(rb"<(\w+:)?TABLE\b", content):
+        raise CatalogueError("expected a VOTable with a table, got one without: an error message, or it is truncated")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VOWarning)
         warnings.simplefilter("ignore", UnitsWarning)
-        table = Table.read(io.BytesIO(content), format="votable", table_id=0, use_names_over_ids=True)
-    return table
+        return Table.read(io.BytesIO(content), format="votable", table_id=0, use_names_over_ids=True)
 
 
 def _read_csv(content: bytes) -> Table:
-    """Read comma-separated values; lines that start with '#' are comments, as in SkyServer's answers."""
-    lines = content.decode("utf-8-sig").splitlines()
-    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
-    rows = list(csv.reader(line for _, line in numbered))
-    header = [name.strip() for name in rows[0]] if rows else []
-    if len(header) < 2:
-        raise CatalogueError(f"expected {_EXPECTED}, got text without commas: {lines[0][:60]!r}")
+    """Read comma-separated values, one row a line; lines that start with '#' are comments, as in SkyServer's answers."""
+    lines = re.split(r"\r\n|\r|\n", content.decode("utf-8-sig"))
+    rows: list[list[str]] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            rows.append([text.strip() for text in next(csv.reader([line], strict=True))])
+        except csv.Error as error:
+            raise CatalogueError(f"line {number}: expected comma-separated values on one line: {error}") from None
+        if len(rows[0]) < 2:
+            raise CatalogueError(f"expected {_EXPECTED}, got text without commas: {line[:60]!r}")
+        if len(rows[-1]) != len(rows[0]):
+            raise CatalogueError(
+                f"line {number}: expected {len(rows[0])} values as in the header, got {len(rows[-1])}: "
+                "the file is truncated?"
+            )
+    header = rows[0] if rows else []
     if len(set(header)) < len(header):
         raise CatalogueError(f"expected each column name once, got {', '.join(header)}")
-    for (number, _), row in zip(numbered, rows, strict=False):
-        if len(row) != len(header):
-            raise CatalogueError(
-                f"line {number}: expected {len(header)} values as in the header, got {len(row)}: the file is truncated?"
-            )
     values = zip(*rows[1:], strict=True) if len(rows) > 1 else ([] for _ in header)
-    return Table({name: _typed([text.strip() for text in texts]) for name, texts in zip(header, values, strict=True)})
+    return Table({name: _typed(list(texts)) for name, texts in zip(header, values, strict=True)})
 
 
 def _typed(texts: list[str]) -> MaskedColumn:
-    """Return numbers where all texts but the blank ones are numbers, else the texts."""
+    """Return numbers where all texts but the blank ones are numbers, else the texts; no digit of an integer is lost."""
     blank = np.array([text.lower() in ("", "nan", "null", "none", "--") for text in texts], dtype=bool)
-    try:
-        numbers = [0.0 if empty else float(text) for text, empty in zip(texts, blank, strict=True)]
-    except ValueError:
+    filled = [text for text, hidden in zip(texts, blank, strict=True) if not hidden]
+    kind: type = str
+    if filled and all(re.fullmatch(r"[+-]?[0-9]+", text) for text in filled):
+        kind = int if all(len(text) < 19 or abs(int(text[:40])) < 2**63 for text in filled) else str
+    elif all(text.isascii() and "_" not in text and is_number(text) for text in filled):
+        kind = float
+    if kind is str:
         return MaskedColumn(np.array(texts, dtype=str), mask=np.array([text == "" for text in texts], dtype=bool))
-    integral = all("." not in text and "e" not in text.lower() for text in texts)
-    return MaskedColumn(np.array(numbers, dtype=np.int64 if integral and not blank.any() else float), mask=blank)
+    numbers = [kind(0) if hidden else kind(text) for text, hidden in zip(texts, blank, strict=True)]
+    return MaskedColumn(np.array(numbers, dtype=np.int64 if kind is int else np.float64), mask=blank)
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text reads as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
