@@ -44,6 +44,7 @@ def astropy_pairs(one, two):
 def project_match(one, two):
     """Return the whole match: pairs, redshifts, distances, greedy choice."""
     import pandas as pd
+
     from clustermass.config.base import Cosmology
     from clustermass.config.crossmatch import Crossmatch
     from clustermass.cosmology import flat
@@ -93,11 +94,12 @@ def main():
         a, b = runs[0][0][2], runs[0][1][2]
         same = len(a[0]) == len(b[0]) and (a[0] == b[0]).all() and (a[1] == b[1]).all()
         difference = np.abs(a[2] - b[2]).max() if same else np.nan
-        seconds, mb, (inside, matched) = fresh(project_match, size, area)
+        _, mb, (inside, matched) = fresh(project_match, size, area)
         print(
-            f"{size[0]} x {size[1]}: pairs within 10 arcmin: project {ours:.3f} s, astropy {peer:.3f} s, ratio {peer / ours:.1f}; "
-            f"memory {our_mb:.0f} MB, {peer_mb:.0f} MB; {len(a[0])} pairs, {'the same' if same else 'NOT THE SAME'}, "
-            f"largest difference {difference:.1e} arcmin; whole match {inside:.2f} s, {mb:.0f} MB above start, {matched} matches"
+            f"{size[0]} x {size[1]}: pairs within 10 arcmin: project {ours:.3f} s, astropy {peer:.3f} s, "
+            f"ratio {peer / ours:.1f}; memory {our_mb:.0f} MB, {peer_mb:.0f} MB; {len(a[0])} pairs, "
+            f"{'the same' if same else 'NOT THE SAME'}, largest difference {difference:.1e} arcmin; "
+            f"whole match {inside:.2f} s, {mb:.0f} MB above start, {matched} matches"
         )
 
 

@@ -11,6 +11,7 @@ from clustermass.config import model
 from clustermass.config.model import Config, ConfigError, load, render
 
 ROOT = Path(__file__).resolve().parents[1]
+LAYOUT = {"id": "n", "ra": "r", "dec": "d"}
 
 
 def default():
@@ -72,15 +73,15 @@ def test_all_wrong_settings_are_named_together():
         ({"catalogues": {"act": {"title": "ACT", "layout": []}}}, "catalogues.act.layout: unknown; did you mean"),
         ({"catalogues": {"act": {"title": "ACT"}}}, "catalogues.act.layouts: must be given"),
         (
-            {"catalogues": {"act": {"title": "A", "layouts": [{"id": "n", "ra": "r", "dec": "d", "mas": "m", "redshift": "z"}]}}},
+            {"catalogues": {"act": {"title": "A", "layouts": [{**LAYOUT, "mas": "m", "redshift": "z"}]}}},
             "catalogues.act.layouts.0.mas: unknown; did you mean catalogues.act.layouts.0.mass?",
         ),
         (
-            {"catalogues": {"act": {"title": "A", "layouts": [{"id": "n", "ra": "r", "dec": "d", "mass": "m"}]}}},
+            {"catalogues": {"act": {"title": "A", "layouts": [{**LAYOUT, "mass": "m"}]}}},
             "a layout needs spectroscopic_redshift, redshift or photometric_redshift",
         ),
         (
-            {"catalogues": {"act": {"title": "A", "layouts": [{"id": "n", "ra": "r", "dec": "d", "redshift": "z"}]}}},
+            {"catalogues": {"act": {"title": "A", "layouts": [{**LAYOUT, "redshift": "z"}]}}},
             "layout 1 has no mass",
         ),
         ({"catalogues": {"x": {"title": "A", "mass_definition": "500x", "layouts": []}}}, "mass_definition"),

@@ -113,8 +113,8 @@ def test_greedy_takes_the_closest_free_pair_again_and_again():
 def brute_match(c, s, limits, reading):
     """All pairs one by one, then greedy: the definition, in O(n m)."""
     pairs = []
-    for i, a in c.iterrows():
-        for j, b in s.iterrows():
+    for _, a in c.iterrows():
+        for _, b in s.iterrows():
             angle = np.degrees(angular_separation(*np.radians([a.ra, a.dec, b.ra, b.dec]))) * 60
             kpc = angle * COSMOLOGY.kpc_proper_per_arcmin(a.redshift).value
             comoving = kpc * (1 + a.redshift)
@@ -126,7 +126,8 @@ def brute_match(c, s, limits, reading):
                 "three_dimensional": np.hypot(kpc, depth),
                 "none": 0,
             }[reading]
-            if angle <= limits.max_arcmin and abs(a.redshift - b.redshift) < limits.max_dz and distance < limits.max_kpc:
+            near = angle <= limits.max_arcmin and distance < limits.max_kpc
+            if near and abs(a.redshift - b.redshift) < limits.max_dz:
                 pairs.append((kpc, a.id, b.id))
     taken, used = set(), set()
     for _, one, two in sorted(pairs):
@@ -172,7 +173,8 @@ def test_match_does_not_depend_on_the_order_of_rows():
 def test_the_first_catalogue_comes_first_even_if_farther():
     c = clusters([10.0], [20.0], [0.2])
     near, far = sources([10.0], [20.0], [0.2]), sources([10.01], [20.0], [0.2])
-    found = crossmatch.match(c, {"far": far, "near": near}, Crossmatch(), dict.fromkeys(("far", "near"), "none"), COSMOLOGY)
+    readings = dict.fromkeys(("far", "near"), "none")
+    found = crossmatch.match(c, {"far": far, "near": near}, Crossmatch(), readings, COSMOLOGY)
     assert found["catalogue"].tolist() == ["far"]
     assert found["nearest"].tolist() == [True]
 
@@ -188,10 +190,11 @@ def test_limits_are_exclusive_in_redshift_and_readings_can_differ_by_catalogue()
 def test_chance_matches_vanish_where_there_are_no_neighbours_and_count_those_of_a_crowd():
     c = clusters([10.0], [20.0], [0.2])
     limits = Crossmatch(chance_shifts=5, separation="none")
-    assert crossmatch.chance_matches(c, {"x": sources([10.0], [20.0], [0.2])}, limits, {"x": "none"}, COSMOLOGY) == {"x": 0}
+    s = {"x": sources([10.0], [20.0], [0.2])}
+    assert crossmatch.chance_matches(c, s, limits, {"x": "none"}, COSMOLOGY) == {"x": 0}
     step = 1 + limits.max_arcmin / 60
     ring = clusters(10 + step * np.arange(1, 4), np.full(3, 20.0), np.full(3, 0.2))  # hit by the first three shifts
-    found = crossmatch.chance_matches(ring, {"x": sources([10.0], [20.0], [0.2])}, limits, {"x": "none"}, COSMOLOGY)
+    found = crossmatch.chance_matches(ring, s, limits, {"x": "none"}, COSMOLOGY)
     assert found == {"x": pytest.approx(3 / 5)}
 
 

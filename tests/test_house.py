@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "workflow_scripts/clustermass"
 TRACKED = [
     ROOT / name
-    for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     if name and (ROOT / name).is_file()
 ]
 
@@ -56,7 +58,7 @@ def test_rule_is_complete(name):
 
 @pytest.mark.parametrize("name", [n for n in JOBS if JOBS[n][0].stem.startswith("paper_")])
 def test_artefact_has_a_predictable_address(name):
-    file, body = JOBS[name]
+    _file, body = JOBS[name]
     paper, artefact = name.split("_", 1)
     script = re.search(r'"\.\./workflow_scripts/(.+?)"', body)[1]
     assert re.fullmatch(rf"{paper}/{artefact}(_\w+)?\.py", script)
@@ -100,7 +102,9 @@ def test_every_library_function_is_called_by_a_test(name):
 
 def test_conda_environments_hold_the_versions_of_the_lock():
     lock = dict(
-        line.split(" ;")[0].lower().split("==") for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line
+        line.split(" ;")[0].lower().split("==")
+        for line in (ROOT / "requirements.lock").read_text().splitlines()
+        if "==" in line
     )
     for file in (ROOT / "envs").glob("*.yaml"):
         pins = yaml.safe_load(file.read_text())["dependencies"][-1]["pip"]
@@ -109,12 +113,27 @@ def test_conda_environments_hold_the_versions_of_the_lock():
             name, version = pin.lower().split("==")
             assert lock[name] == version, f"{file.name}: {pin}; run `make lock`"
     assert (lock["torch"], lock["torchvision"]) == ("2.14.1", "0.29.1")
-    assert all(re.fullmatch(r"[\w.+-]+==[\w.+-]+( ;.*)?|#.*|", line) for line in (ROOT / "requirements.lock").read_text().splitlines())
+    assert all(
+        re.fullmatch(r"[\w.+-]+==[\w.+-]+( ;.*)?|#.*|", line)
+        for line in (ROOT / "requirements.lock").read_text().splitlines()
+    )
 
 
 @pytest.mark.parametrize("file", TRACKED, ids=lambda f: f.relative_to(ROOT).as_posix())
 def test_no_file_names_this_machine_or_holds_data(file):
-    assert file.suffix not in {".fits", ".bz2", ".pth", ".pt", ".npz", ".npy", ".pkl", ".pickle", ".h5", ".hdf5", ".parquet"}
+    assert file.suffix not in {
+        ".fits",
+        ".bz2",
+        ".pth",
+        ".pt",
+        ".npz",
+        ".npy",
+        ".pkl",
+        ".pickle",
+        ".h5",
+        ".hdf5",
+        ".parquet",
+    }
     text = file.read_text(errors="ignore")
     home = str(Path.home())
     assert f"{ROOT.parent}/" not in text

@@ -45,7 +45,11 @@ def draw(*args, **kwargs):
 def test_generators_depend_on_seed_rule_and_wildcards_only(tmp_path):
     base = draw(1, "r", {"a": "x", "b": "y"})
     assert base == draw(1, "r", {"b": "y", "a": "x"})
-    others = [draw(2, "r", {"a": "x", "b": "y"}), draw(1, "s", {"a": "x", "b": "y"}), draw(1, "r", {"a": "x", "b": "z"})]
+    others = [
+        draw(2, "r", {"a": "x", "b": "y"}),
+        draw(1, "s", {"a": "x", "b": "y"}),
+        draw(1, "r", {"a": "x", "b": "z"}),
+    ]
     assert all(other != base for other in others)
     state = np.random.get_state()[1].copy()  # noqa: NPY002  (the global state must stay untouched)
     draw(1, "r", {})

@@ -1,5 +1,6 @@
 """What figures and tables say of themselves, and that they are whole or absent."""
 
+from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -22,7 +23,7 @@ def test_figures_carry_their_origin(tmp_path, source, words):
     with style.paper_style():
         style.save_figure(figure(), outputs, source, "A Fig. 1", "abc123")
     for path in outputs.values():
-        content = open(path, "rb").read()
+        content = Path(path).read_bytes()
         assert words.encode() in content
         assert b"abc123" in content
     assert sorted(p.name for p in tmp_path.iterdir()) == ["f.pdf", "f.png"]
@@ -44,7 +45,7 @@ def test_pdf_is_the_same_twice(tmp_path):
         outputs = {"pdf": str(tmp_path / f"{name}.pdf"), "png": str(tmp_path / f"{name}.png")}
         with style.paper_style():
             style.save_figure(figure(), outputs, "archival", "t", "c")
-        contents.append([open(path, "rb").read() for path in outputs.values()])
+        contents.append([Path(path).read_bytes() for path in outputs.values()])
     assert contents[0] == contents[1]
 
 
@@ -75,10 +76,10 @@ def test_tables_come_in_three_forms_with_the_same_numbers(tmp_path):
     assert csv["data"].tolist() == ["simulated data"] * 2
     assert csv["value"].tolist()[0] == pytest.approx(1234.57)
     assert np.isnan(csv["value"].tolist()[1])
-    markdown = open(outputs["md"]).read()
+    markdown = Path(outputs["md"]).read_text()
     assert markdown.startswith("Some numbers. Made on simulated data.")
     assert "| 50 % \\| c |  | 4 |" in markdown
-    tex = open(outputs["tex"]).read()
+    tex = Path(outputs["tex"]).read_text()
     assert r"a\_b & 1235 & 3 \\" in tex
     assert r"50 \% | c &  & 4 \\" in tex
     assert "Made on simulated data." in tex

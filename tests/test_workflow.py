@@ -61,8 +61,12 @@ def archival(tmp_path_factory):
     parent = {"ID": range(n), "name": [f"RM{i}" for i in range(n)], "RA": ra, "dec": dec, "redshift": z}
     parent = pd.DataFrame(parent).assign(**{"lambda": np.where(np.arange(n) % 12 == 0, 15.0, 40.0)})
     planck = pd.DataFrame({"NAME": [f"P{i}" for i in range(20)], "RA": ra[:20], "DEC": dec[:20] + 0.002})
-    planck = planck.assign(REDSHIFT=np.where(np.arange(20) == 3, -1, z[:20] + 0.01), MSZ=5.0, MSZ_ERR_LOW=0.5, MSZ_ERR_UP=0.6)
-    act = pd.DataFrame({"n": [f"ACT{i}" for i in range(30)], "a": ra[:30], "d": dec[:30], "zz": z[:30], "M": 2.0, "e": 0.2})
+    planck = planck.assign(
+        REDSHIFT=np.where(np.arange(20) == 3, -1, z[:20] + 0.01), MSZ=5.0, MSZ_ERR_LOW=0.5, MSZ_ERR_UP=0.6
+    )
+    act = pd.DataFrame(
+        {"n": [f"ACT{i}" for i in range(30)], "a": ra[:30], "d": dec[:30], "zz": z[:30], "M": 2.0, "e": 0.2}
+    )
     archive = folder / "archive"
     (archive / "catalogues").mkdir(parents=True)
     parent.to_csv(archive / "catalogues/redmapper_dr8_v5.10.csv.gz", index=False)
@@ -74,7 +78,14 @@ def archival(tmp_path_factory):
         "mass_definition": "200m",
         "cosmology": {"H0": 70, "Om0": 0.3},
         "layouts": [
-            {"id": "n", "ra": "a [deg]", "dec": "d [deg]", "redshift": "zz", "mass": "M [1e14 Msun]", "err_low": "e [1e14 Msun]"}
+            {
+                "id": "n",
+                "ra": "a [deg]",
+                "dec": "d [deg]",
+                "redshift": "zz",
+                "mass": "M [1e14 Msun]",
+                "err_low": "e [1e14 Msun]",
+            }
         ],
     }
     overlay = {
@@ -104,7 +115,12 @@ def test_simulated_run_makes_everything(simulated):
 def test_simulated_run_is_the_same_twice_on_one_core(simulated, tmp_path):
     again = Workflow(tmp_path / "again", ["--configfile", "configs/tiny.yaml", "--cores", "1"])
     again.snakemake("results/simulated/crossmatch/labels.parquet")
-    for name in ("data/halos.parquet", "data/surveys/planck.fits", "crossmatch/labels.parquet", "crossmatch/splits.parquet"):
+    for name in (
+        "data/halos.parquet",
+        "data/surveys/planck.fits",
+        "crossmatch/labels.parquet",
+        "crossmatch/splits.parquet",
+    ):
         one, two = ((flow.folder / "results/simulated" / name).read_bytes() for flow in (simulated, again))
         assert one == two, name
 
@@ -128,7 +144,9 @@ def test_every_table_says_where_it_comes_from(simulated):
 
 @grouped("simulated")
 def test_every_rule_wrote_its_log_and_benchmark(simulated):
-    logs = {path.relative_to(simulated.folder).with_suffix("").as_posix() for path in simulated.folder.glob("logs/**/*.log")}
+    logs = {
+        path.relative_to(simulated.folder).with_suffix("").as_posix() for path in simulated.folder.glob("logs/**/*.log")
+    }
     timed = {path.as_posix().removesuffix(".benchmark.tsv") for path in simulated.folder.glob("logs/**/*.tsv")}
     assert {f"{simulated.folder.as_posix()}/{log}" for log in logs} == timed
     assert len(logs) == 19
@@ -196,7 +214,9 @@ def test_archival_run_takes_local_files_and_a_new_catalogue_and_leaves_out_what_
     assert rows.loc[("redMaPPer", "rows used"), "regenerated"] == 55
     assert rows.loc[("Planck", "rows with redshift"), "regenerated"] == 19
     assert rows.loc[("Planck", "matched"), "regenerated"] == 17  # of 20: one has no redshift, two clusters are too poor
-    assert rows.loc[("ACT", "matched"), "regenerated"] == 10  # of 30: 17 have gone to Planck, three clusters are too poor
+    assert (
+        rows.loc[("ACT", "matched"), "regenerated"] == 10
+    )  # of 30: 17 have gone to Planck, three clusters are too poor
     assert "left out: no local file" in rows.loc[("MCXC", "rows read"), "note"]
     assert np.isnan(rows.loc[("MCXC", "matched"), "regenerated"])
     planck = labels[labels["catalogue"] == "planck"]
@@ -254,7 +274,9 @@ def test_report_is_made_offline(simulated):
 @pytest.mark.archival
 def test_real_catalogues_through_the_whole_workflow(archive, tmp_path):
     options = {"folder": str(archive), "vizier_server": "http://127.0.0.1:9", "attempts": 1}
-    workflow = Workflow(tmp_path / "real", ["--configfile", "configs/archival.yaml", "--config", f"archive={json.dumps(options)}"])
+    workflow = Workflow(
+        tmp_path / "real", ["--configfile", "configs/archival.yaml", "--config", f"archive={json.dumps(options)}"]
+    )
     workflow.snakemake()
     counts, _ = check_products(workflow, "archival")
     rows = counts.set_index(["catalogue", "quantity"])

@@ -59,20 +59,20 @@ class Column:
 
     def fault(self, values: pd.Series) -> tuple[int, str] | None:
         """Return the first row that breaks the contract and what was expected there, or None."""
-        if self.kind == "text":
-            empty = (values.isna() | (values.astype(str) == "")).to_numpy()
-        else:
-            empty = values.isna().to_numpy()
+        empty = values.isna().to_numpy()
         checks: list[tuple[np.ndarray, str]] = []
+        if self.kind == "text":
+            checks.append((~empty & ~values.map(lambda value: isinstance(value, str)).to_numpy(bool), "a text"))
+            empty = empty | (values.astype(str) == "").to_numpy(bool)
         if not self.missing or self.kind in ("int", "bool"):
             checks.append((empty, "a value"))
-        if self.kind == "float":
-            checks.append((np.isinf(values.to_numpy(float)), "a finite number"))
-        with np.errstate(invalid="ignore"):
+        if self.kind in ("float", "int"):
+            numbers = values.to_numpy(np.float64, na_value=np.nan)
+            checks.append((np.isinf(numbers), "a finite number"))
             if self.low is not None:
-                checks.append(((values < self.low).to_numpy(bool), f"at least {self.low} {self.unit}".strip()))
+                checks.append((numbers < self.low, f"at least {self.low} {self.unit}".strip()))
             if self.high is not None:
-                checks.append(((values > self.high).to_numpy(bool), f"at most {self.high} {self.unit}".strip()))
+                checks.append((numbers > self.high, f"at most {self.high} {self.unit}".strip()))
         if self.choices:
             checks.append(((~values.isin(self.choices)).to_numpy() & ~empty, f"one of {', '.join(self.choices)}"))
         if self.unique:
@@ -116,8 +116,11 @@ class Contract:
         ContractError
             Missing or unknown columns, wrong types, values out of bounds.
         """
+        names = [str(name) for name in frame]
+        if len(set(names)) < len(names):
+            raise ContractError(f"{file}: expected each column once, got {', '.join(names)}")
         absent = [name for name in self.names if name not in frame]
-        extra = [str(name) for name in frame if name not in self.names]
+        extra = [name for name in names if name not in self.names]
         if absent or extra:
             raise ContractError(
                 f"{file}: contract '{self.name}' expects columns {', '.join(self.names)}"
@@ -181,9 +184,9 @@ def read_table(path: str | Path, contract: Contract) -> pd.DataFrame:
     """
     try:
         table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        written = (table.schema.metadata or {}).get(b"contract", b"none").decode()
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise ContractError(f"{path}: expected a Parquet table of contract '{contract.name}': {error}") from None
-    written = (table.schema.metadata or {}).get(b"contract", b"none").decode()
     if written != contract.name:
         raise ContractError(f"{path}: expected contract '{contract.name}', the file was written as '{written}'")
     frame = pd.DataFrame({name: table[name].to_pandas() for name in table.column_names})
@@ -194,9 +197,18 @@ def read_table(path: str | Path, contract: Contract) -> pd.DataFrame:
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:
-    """Return the metadata that a table was written with."""
-    stored = pq.read_schema(path).metadata or {}
-    result: dict[str, Any] = json.loads(stored.get(b"metadata", b"{}"))
+    """Return the metadata that a table was written with.
+
+    Raises
+    ------
+    ContractError
+        The file is not a Parquet table, or its metadata are damaged.
+    """
+    try:
+        stored = pq.read_schema(path).metadata or {}
+        result: dict[str, Any] = json.loads(stored.get(b"metadata", b"{}"))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise ContractError(f"{path}: expected a Parquet table with metadata: {error}") from None
     return result
 
 

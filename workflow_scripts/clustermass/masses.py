@@ -6,6 +6,8 @@ All masses are M500c [Msun], without h, unless a name says otherwise. E(z) = H(z
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -122,9 +124,8 @@ def to_m500c(mass: Floats, redshift: Floats, definition: str, cosmology: FlatLam
     from colossus.cosmology import cosmology as colossus_cosmology
     from colossus.halo.mass_adv import changeMassDefinitionCModel
 
-    parameters = {"flat": True, "H0": cosmology.H0.value, "Om0": cosmology.Om0, "relspecies": False}
-    parameters |= {"Ob0": details.Ob0, "sigma8": details.sigma8, "ns": details.ns}
-    colossus_cosmology.setCosmology("published", **parameters)
+    parameters = (cosmology.H0.value, cosmology.Om0, details.Ob0, details.sigma8, details.ns)
+    colossus_cosmology.setCurrent(_colossus(*map(float, parameters)))
     converted = np.full(np.shape(mass), np.nan)
     good = np.isfinite(mass) & (np.asarray(mass) > 0) & np.isfinite(redshift) & (np.asarray(redshift) >= 0)
     for row in np.flatnonzero(good):  # colossus takes many masses at one redshift, not many redshifts
@@ -135,6 +136,16 @@ def to_m500c(mass: Floats, redshift: Floats, definition: str, cosmology: FlatLam
     return converted
 
 
+@cache
+def _colossus(hubble: float, matter: float, baryons: float, sigma8: float, ns: float) -> Any:
+    """Return colossus' flat LambdaCDM without radiation; it keeps its tables here, and no files on disk."""
+    from colossus.cosmology import cosmology as colossus_cosmology
+
+    parameters: dict[str, Any] = {"H0": hubble, "Om0": matter, "Ob0": baryons, "sigma8": sigma8, "ns": ns}
+    parameters |= {"flat": True, "relspecies": False, "persistence": ""}
+    return colossus_cosmology.setCosmology("published", **parameters)
+
+
 def rescale_sz(redshift: Floats, published: FlatLambdaCDM, target: FlatLambdaCDM) -> Floats:
     """Return the factor from one cosmology to another for masses from the Compton parameter Y500.
 
@@ -143,8 +154,8 @@ def rescale_sz(redshift: Floats, published: FlatLambdaCDM, target: FlatLambdaCDM
 
     Notes
     -----
-    Source: Planck Collaboration XX (2014), Eq. 7, used for the masses of PSZ2 (Planck Collaboration XXVII 2016). Y500 is
-    held fixed; that its aperture follows the mass along the Y-theta degeneracy is neglected.
+    Source: Planck Collaboration XX (2014), Eq. 7, used for the masses of PSZ2 (Planck Collaboration XXVII 2016). Y500
+    is held fixed; that its aperture follows the mass along the Y-theta degeneracy is neglected.
     """
 
     def shape(c: FlatLambdaCDM) -> Floats:

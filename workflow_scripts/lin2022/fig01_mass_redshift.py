@@ -30,8 +30,8 @@ def draw(labels, medians, titles, mass_at_cut, cut):
         axes.plot(line["redshift"], line["log10_m500c"], color="white", lw=2.8, zorder=3)
         axes.plot(line["redshift"], line["log10_m500c"], color=colour, lw=1.3, zorder=4)
     axes.axhline(mass_at_cut, color="k", ls="--", lw=0.9, zorder=5)
-    axes.annotate(rf"$\lambda = {cut:g}$", (0.01, mass_at_cut), xycoords=("axes fraction", "data"),
-                  xytext=(0, 2), textcoords="offset points", ha="left", va="bottom", fontsize=7)  # fmt: skip
+    axes.annotate(rf"$\lambda = {cut:g}$", (1.0, mass_at_cut), xycoords=("axes fraction", "data"),
+                  xytext=(4, 0), textcoords="offset points", ha="left", va="center", fontsize=7)  # fmt: skip
     axes.plot([], [], color="0.25", label="running medians")
     axes.set(xlabel="redshift", ylabel=r"$\log_{10}\,(M_{500\mathrm{c}}\ /\ \mathrm{M}_\odot)$")
     axes.margins(x=0.06)

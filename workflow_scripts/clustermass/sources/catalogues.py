@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import astropy.cosmology.units as cu
 import astropy.units as u
 import numpy as np
 import pandas as pd
@@ -21,7 +23,8 @@ from clustermass.sources.tables import CatalogueError
 
 Floats = NDArray[np.float64]
 _PLAUSIBLE_MASS = (1e11, 1e17)  # M500c [Msun]: from galaxy groups to well above any cluster
-_UNIT_SPELLINGS = {"degrees": "deg", "Msol": "Msun", "Msolar": "Msun", "hours": "hourangle", "h": "hourangle"}
+_MAX_REDSHIFT = 20.0  # as in the contracts: catalogues write 99 or 9999 for "none"
+_UNIT_SPELLINGS = {"degrees": "deg", "degree": "deg", "Msol": "Msun", "Msolar": "Msun", "h": "littleh"}
 
 
 @dataclass
@@ -66,23 +69,36 @@ class _Raw:
         """Return a column of the file as numbers, in its own unit, which must be the stated one."""
         column = self.table[name]
         self._check_unit(name, unit)
-        values = np.ma.masked_invalid(column) if column.dtype.kind == "f" else np.ma.asarray(column)
-        try:
-            return np.asarray(values.astype(float).filled(np.nan), dtype=float)
-        except (ValueError, TypeError):
-            row, text = next((i, t) for i, t in enumerate(_texts(column)) if not _is_number(t))
+        if column.ndim > 1:
             raise CatalogueError(
-                f"{self.path}: column {name}, row {row + 1}: expected a number{f' in {unit}' if unit else ''}, got {text!r}"
-            ) from None
+                f"{self.path}: column {name}: expected one number a row, got {column.shape[1:]} values"
+            )
+        if column.dtype.kind in "iufb":
+            values = np.array(np.ma.getdata(column), dtype=np.float64)
+            values[np.ma.getmaskarray(np.ma.asarray(column)) | ~np.isfinite(values)] = np.nan
+            return values
+        numbers = []
+        for row, text in enumerate(_texts(column), 1):
+            try:
+                numbers.append(float(text or "nan"))
+            except ValueError:
+                wanted = f"a number in {unit}" if unit else "a number"
+                raise CatalogueError(
+                    f"{self.path}: column {name}, row {row}: expected {wanted}, got {text!r}"
+                ) from None
+        values = np.array(numbers, dtype=np.float64)
+        return np.where(np.isfinite(values), values, np.nan)
 
     def _check_unit(self, name: str, stated: str) -> None:
-        found = parse_unit(str(self.table[name].unit or ""))
-        if found is None or not stated:
+        said = str(self.table[name].unit or "")
+        found, expected = parse_unit(said), parse_unit(stated)
+        if stated and expected is None:
+            raise CatalogueError(f"{self.path}: column {name}: expected a unit, the layout says {stated!r}")
+        if found is None or expected is None:
             return
-        expected = u.Unit(stated)
         if not (found.is_equivalent(expected) and np.isclose(found.to(expected), 1, rtol=1e-6)):
             raise CatalogueError(
-                f"{self.path}: column {name}: expected unit {stated} (configuration), the file says {self.table[name].unit}"
+                f"{self.path}: column {name}: expected unit {stated} (configuration), the file says {said}"
             )
 
     def reject(self, rows: NDArray[np.bool_], column: str, reason: str) -> None:
@@ -99,17 +115,22 @@ def split_column(text: str) -> tuple[str, str]:
     return match[1], (match[2] or "").strip()
 
 
+@cache
 def parse_unit(text: str) -> u.UnitBase | None:
     """Return the unit that an archive spells in its own way, or None where it says nothing that can be understood."""
     text = text.strip()
     if text.lower() in ("", "none", "-", "---"):
         return None
+    if text.lower() in ("h", "hr", "hour", "hours"):  # alone it is right ascension; in '1e14 Msun / h' it is H0
+        return u.hourangle
     text = re.sub(r"[A-Za-z]+", lambda word: _UNIT_SPELLINGS.get(word[0], word[0]), text)
-    text = re.sub(r"\b10[\^+]+(\d+)", r"1e\1 ", text)
+    text = re.sub(r"\b10(?:\^|\*\*)?([+-]\d+)|\b10(?:\^|\*\*)(\d+)", lambda n: f"1e{n[1] or n[2]} ", text)
     try:
-        return u.Unit(text, format="generic")
-    except ValueError:
+        with u.add_enabled_units(cu):
+            unit = u.Unit(text, format="generic")
+    except (ValueError, TypeError, ArithmeticError):
         return None
+    return unit if isinstance(unit, u.UnitBase) else None
 
 
 def standardise(
@@ -150,7 +171,11 @@ def standardise(
     _apply_cuts(raw, stanza)
     ids = _identifiers(raw)
     redshift_column = next(c for k in _REDSHIFTS if (c := raw.column(k)) is not None)
-    raw.reject(~np.isfinite(redshift), redshift_column, "no valid redshift: expected a number above 0")
+    raw.reject(
+        ~np.isfinite(redshift),
+        redshift_column,
+        f"no valid redshift: expected a number above 0, at most {_MAX_REDSHIFT:g}",
+    )
     columns: dict[str, Any] = {"id": ids, "ra": ra, "dec": dec, "redshift": redshift, "redshift_kind": kind}
     notes: dict[str, Any] = {"layout": stanza.layouts.index(raw.layout) + 1}
     if stanza.kind == "clusters":
@@ -182,8 +207,8 @@ def _choose_layout(table: Table, stanza: Catalogue, path: str | Path) -> Layout:
         missing.append(lost)
     fewest = min(missing, key=len)
     raise CatalogueError(
-        f"{path}: expected the columns of one of the {len(stanza.layouts)} layouts of {stanza.title!r}; the nearest lacks "
-        f"{', '.join(fewest)}; the file has {', '.join(table.colnames)}"
+        f"{path}: expected the columns of one of the {len(stanza.layouts)} layouts of {stanza.title!r}; "
+        f"the nearest lacks {', '.join(fewest)}; the file has {', '.join(table.colnames)}"
     )
 
 
@@ -192,14 +217,6 @@ def _texts(column: Any) -> list[str]:
     masked = np.ma.getmaskarray(np.ma.asarray(column))
     values = [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in np.ma.getdata(column).tolist()]
     return ["" if hidden else value.strip() for value, hidden in zip(values, masked, strict=True)]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _identifiers(raw: _Raw) -> list[str]:
@@ -215,14 +232,17 @@ def _identifiers(raw: _Raw) -> list[str]:
 
 def _positions(raw: _Raw) -> tuple[Floats, Floats]:
     """Return right ascension and declination [deg], or say which row is off the sky."""
-    ra_name, ra_unit = split_column(raw.layout.ra)
-    dec_name, _ = split_column(raw.layout.dec)
-    stated = parse_unit(ra_unit) or u.deg
+    (ra_name, ra_unit), (dec_name, dec_unit) = split_column(raw.layout.ra), split_column(raw.layout.dec)
+    stated = parse_unit(ra_unit or "deg")
+    for name, unit, allowed in ((ra_name, ra_unit, [u.deg, u.hourangle]), (dec_name, dec_unit, [u.deg])):
+        if parse_unit(unit or "deg") not in allowed:
+            raise CatalogueError(
+                f"{raw.path}: column {name}: expected {' or '.join(map(str, allowed))}, the layout says {unit}"
+            )
     found = parse_unit(str(raw.table[ra_name].unit or ""))
     if found == u.hourangle and stated != u.hourangle:
         raise CatalogueError(f"{raw.path}: column {ra_name}: expected right ascension in deg, the file says hours")
-    ra, dec = raw.numbers("ra"), raw.numbers("dec")
-    assert ra is not None and dec is not None  # noqa: PT018  (a layout always has both)
+    ra, dec = raw.read(ra_name, ra_unit or "deg"), raw.read(dec_name, dec_unit or "deg")
     full = 24 if stated == u.hourangle else 360
     for name, values, low, high in ((ra_name, ra, 0, full), (dec_name, dec, -90, 90)):
         off = ~((values >= low) & (values <= high))
@@ -233,8 +253,9 @@ def _positions(raw: _Raw) -> tuple[Floats, Floats]:
     # A file that does not state units and fills all declinations but only 0-24 in right ascension gives hours.
     if stated != u.hourangle and found is None and len(ra) >= 10 and 12 < ra.max() <= 24 and np.ptp(dec) > 45:
         raise CatalogueError(
-            f"{raw.path}: column {ra_name}: expected right ascension in deg, all {len(ra)} rows are below {ra.max():g}, which "
-            f"looks like hours: state '{ra_name} [hourangle]' in the layout, or the unit in the file"
+            f"{raw.path}: column {ra_name}: expected right ascension in deg, "
+            f"all {len(ra)} rows are below {ra.max():g}, which looks like hours: "
+            f"state '{ra_name} [hourangle]' in the layout, or the unit in the file"
         )
     return ra * (360 / full) % 360, dec
 
@@ -253,7 +274,7 @@ def _redshifts(raw: _Raw) -> tuple[Floats, NDArray[np.str_]]:
     for key, name in _REDSHIFTS.items():
         values = raw.numbers(key)
         if values is not None:
-            use = np.isnan(redshift) & np.isfinite(values) & (values > 0)
+            use = np.isnan(redshift) & (values > 0) & (values <= _MAX_REDSHIFT)
             redshift[use], kind[use] = values[use], name
     if raw.layout.redshift_kind is not None:
         flags = np.array(_texts(raw.table[split_column(raw.layout.redshift_kind)[0]]))
@@ -265,8 +286,9 @@ def _redshifts(raw: _Raw) -> tuple[Floats, NDArray[np.str_]]:
 def _apply_cuts(raw: _Raw, stanza: Catalogue) -> None:
     """Set rows outside the configured cuts aside as not selected."""
     for key, cut in stanza.cuts.items():
-        name = raw.column(key) if key in Layout.model_fields else key
-        if name is None or name not in raw.table.colnames:
+        text = getattr(raw.layout, key, None)
+        name = split_column(text)[0] if isinstance(text, str) else key
+        if name not in raw.table.colnames:
             raise CatalogueError(
                 f"{raw.path}: cut on {key}: no such column; the file has {', '.join(raw.table.colnames)}"
             )
@@ -276,7 +298,7 @@ def _apply_cuts(raw: _Raw, stanza: Catalogue) -> None:
             inside = np.isfinite(values)
             inside &= values > (-np.inf if cut.above is None else cut.above)
             inside &= values < (np.inf if cut.below is None else cut.below)
-        raw.reject(~inside, name, f"not selected: expected {' and '.join(limits)}")
+        raw.reject(~inside, name, f"not selected: expected {' and '.join(limits) or 'a number'}")
 
 
 def _errors(raw: _Raw, key: str) -> Floats:
@@ -295,34 +317,44 @@ def _cluster_columns(raw: _Raw, ids: list[str], kind: NDArray[np.str_]) -> dict[
         "redshift_err": np.where(kind == "spectroscopic", np.nan, _errors(raw, "redshift_err")),
         "richness": richness,
         "richness_err": _errors(raw, "richness_err"),
-        "group": ids if group is None else _texts(raw.table[group]),
+        "group": ids
+        if group is None
+        else [text or own for text, own in zip(_texts(raw.table[group]), ids, strict=True)],
     }
 
 
+@np.errstate(over="ignore", invalid="ignore")  # absurd numbers are set aside as implausible masses
 def _mass_columns(
     raw: _Raw, stanza: Catalogue, redshift: Floats, rescaled: bool, target: Cosmology
 ) -> tuple[dict[str, Floats], list[str]]:
     """Return M500c [Msun] with its errors, and a sentence for every conversion made."""
-    key = {"mass": "mass", "radius": "radius", "luminosity_mantz10": "luminosity"}[stanza.mass_from]
+    key, wanted = {
+        "mass": ("mass", u.Msun),
+        "radius": ("radius", u.Mpc),
+        "luminosity_mantz10": ("luminosity", 1e44 * u.erg / u.s),
+    }[stanza.mass_from]
     name, value = raw.column(key), raw.numbers(key)
     assert name is not None and value is not None  # noqa: PT018  (checked by the configuration)
     published = flat(stanza.cosmology)
-    _, unit = split_column(getattr(raw.layout, key))
-    z = np.where(np.isfinite(redshift), redshift, 0.0)
-    low, up = _errors(raw, "err_low"), _errors(raw, "err_up")
+    unit = _unit(raw, key)
+    value = value * _factor(raw, key, unit, wanted, published.H0)
+    low, up = (
+        _errors(raw, side) * _factor(raw, side, _unit(raw, side) or unit, wanted, published.H0)
+        for side in ("err_low", "err_up")
+    )
     up = np.where(np.isfinite(up), up, low)
+    z = np.where(np.isfinite(redshift), redshift, 0.1)  # rows without redshift are set aside: any value does
 
     def convert(x: Floats) -> Floats:
-        return _to_m500c(np.where(x > 0, x, np.nan), unit, z, stanza, target)[0]
+        return _to_m500c(np.where(x > 0, x, np.nan), z, stanza, target)[0]
 
-    m500c, conversions = _to_m500c(np.where(value > 0, value, np.nan), unit, z, stanza, target)
+    m500c, conversions = _to_m500c(np.where(value > 0, value, np.nan), z, stanza, target)
     columns = {
         "m500c": m500c,
-        "m500c_err_low": m500c - convert(value - low),
-        "m500c_err_up": convert(value + up) - m500c,
+        "m500c_err_low": np.maximum(m500c - convert(value - low), 0),  # not below 0 by rounding
+        "m500c_err_up": np.maximum(convert(value + up) - m500c, 0),
     }
-    raw.reject(~np.isfinite(m500c), name, "no mass: expected a number above 0")
-    _check_plausible(raw, name, unit, m500c)
+    raw.reject(~(value > 0), name, "no mass: expected a number above 0")
     if rescaled and stanza.observable != "none":
         factor, sentence = masses.rescaling(stanza.observable, stanza.luminosity_mass.slope)
         scale = factor(z, published, flat(target))
@@ -330,49 +362,62 @@ def _mass_columns(
         conversions.append(f"rescaled from H0={published.H0.value:g}, Om0={published.Om0:g}: {sentence}")
     elif rescaled:
         conversions.append("not rescaled: observable none has no formula; mass as published")
+    _check_plausible(raw, name, unit, columns["m500c"])
+    for side in ("m500c_err_low", "m500c_err_up"):
+        columns[side] = np.where(np.isfinite(columns[side]), columns[side], np.nan)
     return columns, conversions
 
 
-def _to_m500c(value: Floats, unit: str, z: Floats, stanza: Catalogue, target: Cosmology) -> tuple[Floats, list[str]]:
-    """Return M500c [Msun] of a column given in its unit, and what was done."""
+def _to_m500c(value: Floats, z: Floats, stanza: Catalogue, target: Cosmology) -> tuple[Floats, list[str]]:
+    """Return M500c [Msun] of a mass [Msun], radius [Mpc] or luminosity [1e44 erg/s], and what was done."""
     published = flat(stanza.cosmology)
     at = f"H0={published.H0.value:g}, Om0={published.Om0:g}"
     if stanza.mass_from == "radius":
-        radius = value * _factor(unit, u.Mpc, published.H0)
-        return masses.m500c_from_r500(radius, z, published), [f"M500c from R500c by its definition, {at}"]
+        return masses.m500c_from_r500(value, z, published), [f"M500c from R500c by its definition, {at}"]
     if stanza.mass_from == "luminosity_mantz10":
-        luminosity = value * _factor(unit, 1e44 * u.erg / u.s, published.H0)
-        relation = stanza.luminosity_mass
-        m500c = masses.m500c_luminosity_mantz10(luminosity, z, published, relation.norm, relation.slope)
+        relation, h70 = stanza.luminosity_mass, published.h / 0.7
+        m500c = masses.m500c_luminosity_mantz10(value * h70**2, z, published, relation.norm, relation.slope) / h70
         return m500c, [
             f"M500c from L500 by Mantz et al. (2010b), norm {relation.norm:g}, slope {relation.slope:g}, {at}"
         ]
-    mass = value * _factor(unit, u.Msun, published.H0)
     if stanza.mass_definition == "500c":
-        return mass, [f"M500c as published, {at}"]
-    m500c = masses.to_m500c(mass, z, stanza.mass_definition, published, target)
+        return value, [f"M500c as published, {at}"]
+    low, high = _PLAUSIBLE_MASS
+    halo = (value >= low) & (value <= 10 * high)  # others are no halos, and stay implausible as they are
+    m500c = value.copy()
+    m500c[halo] = masses.to_m500c(value[halo], z[halo], stanza.mass_definition, published, target)
     return m500c, [f"M500c from M{stanza.mass_definition}, NFW with the concentration of Diemer & Joyce (2019), {at}"]
 
 
-def _factor(unit: str, wanted: u.UnitBase, hubble: u.Quantity) -> float:
-    """Return the number of `wanted` in one `unit`; 'littleh' in the unit is that of the published cosmology."""
-    import astropy.cosmology.units as cu
+def _unit(raw: _Raw, key: str) -> str:
+    """Return the unit of a column of the layout: as the layout states it, else as the file does; '' where neither."""
+    text = getattr(raw.layout, key)
+    name, stated = split_column(text or "")
+    said = str(raw.table[name].unit or "") if text else ""
+    return stated or (said if parse_unit(said) else "")
 
-    with u.add_enabled_units(cu):
-        quantity = u.Unit(unit or "") * 1.0
-        return float(quantity.to(wanted, cu.with_H0(hubble)).value)
+
+def _factor(raw: _Raw, key: str, unit: str, wanted: u.UnitBase, hubble: u.Quantity) -> float:
+    """Return the number of `wanted` in one `unit`; 'littleh' in the unit is that of the published cosmology."""
+    try:
+        return float((1.0 * (parse_unit(unit) or u.one)).to_value(wanted, cu.with_H0(hubble)))
+    except u.UnitConversionError:
+        raise CatalogueError(
+            f"{raw.path}: column {raw.column(key)}: expected a unit like {u.Unit(wanted)} in the layout, "
+            f"got {repr(unit) if unit else 'none'}"
+        ) from None
 
 
 def _check_plausible(raw: _Raw, name: str, unit: str, m500c: Floats) -> None:
     """Raise where most masses cannot be those of clusters (a unit is wrong); set single rows aside."""
     low, high = _PLAUSIBLE_MASS
-    with np.errstate(invalid="ignore"):
-        wild = np.isfinite(m500c) & ~((m500c >= low) & (m500c <= high))
-    if wild.sum() > 0.5 * np.isfinite(m500c).sum():
+    wild = ~np.isnan(m500c) & ~((m500c >= low) & (m500c <= high))
+    if wild.sum() > 0.5 * (~np.isnan(m500c)).sum():
         row = int(np.flatnonzero(wild)[0])
         raise CatalogueError(
-            f"{raw.path}: column {name} [{unit or 'no unit'}], row {row + 1}: expected M500c between {low:g} and {high:g} Msun, "
-            f"got {m500c[row]:.3g} Msun, as in most rows: is the unit in the layout right?"
+            f"{raw.path}: column {name} [{unit or 'no unit'}], row {row + 1}: "
+            f"expected M500c between {low:g} and {high:g} Msun, got {m500c[row]:.3g} Msun, as in most rows: "
+            f"is the unit in the layout right?"
         )
     raw.reject(wild, name, f"implausible mass: expected M500c between {low:g} and {high:g} Msun")
 

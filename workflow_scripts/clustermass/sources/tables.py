@@ -14,7 +14,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.io.votable.exceptions import VOWarning
 from astropy.table import MaskedColumn, Table
-from astropy.units import UnitsWarning
+from astropy.units import Unit, UnitsWarning
 from astropy.utils.exceptions import AstropyUserWarning
 
 _EXPECTED = "a FITS table, a VOTable or comma-separated values, plain or in gzip"
@@ -84,10 +84,24 @@ def _read_fits(content: bytes) -> Table:
             tables = (i for i, unit in enumerate(units) if isinstance(unit, fits.BinTableHDU | fits.TableHDU))
             first = next(tables, None)
             if first is None:
-                raise CatalogueError(
-                    f"expected {_EXPECTED}, got FITS without a table: images, or the file is truncated"
-                )
+                raise CatalogueError(f"expected {_EXPECTED}, got FITS without a table, or a truncated one")
+            if isinstance(units[first], fits.TableHDU):
+                return _ascii_table(units[first])
             return Table.read(units, format="fits", hdu=first)
+
+
+def _ascii_table(unit: fits.TableHDU) -> Table:
+    """Return an ASCII table with its blanks masked; astropy makes them 0 in integers, and cannot read most TNULL."""
+    raw = unit.data.view(np.ndarray)
+    table = Table()
+    for column in unit.columns:
+        texts = np.strings.strip(raw[column.name])
+        hidden = (texts == b"") | (texts == str(column.null or "").strip().encode())
+        spelled = Unit(column.unit, format="fits", parse_strict="silent") if column.unit else None
+        values = np.asarray(unit.data[column.name])
+        values = np.strings.rstrip(values) if values.dtype.kind in "SU" else values
+        table[column.name] = MaskedColumn(values, mask=hidden, unit=spelled)
+    return table
 
 
 def _read_votable(content: bytes) -> Table:
@@ -103,7 +117,7 @@ def _read_votable(content: bytes) -> Table:
 
 
 def _read_csv(content: bytes) -> Table:
-    """Read comma-separated values, one row a line; lines that start with '#' are comments, as in SkyServer's answers."""
+    """Read comma-separated values, one row a line; lines that start with '#' are comments, as SkyServer writes."""
     lines = re.split(r"\r\n|\r|\n", content.decode("utf-8-sig"))
     rows: list[list[str]] = []
     for number, line in enumerate(lines, 1):
@@ -133,8 +147,10 @@ def _typed(texts: list[str]) -> MaskedColumn:
     filled = [text for text, hidden in zip(texts, blank, strict=True) if not hidden]
     kind: type = str
     if filled and all(re.fullmatch(r"[+-]?[0-9]+", text) for text in filled):
-        kind = int if all(len(text) < 19 or abs(int(text[:40])) < 2**63 for text in filled) else str
-    elif all(text.isascii() and "_" not in text and is_number(text) for text in filled):
+        kind = int if all(re.fullmatch(r"[+-]?(0|[1-9][0-9]{0,17})", text) for text in filled) else str
+        if kind is str and all(re.fullmatch(r"[+-]?[1-9][0-9]{,18}|0", text) for text in filled):
+            kind = int if all(abs(int(text)) < 2**63 for text in filled) else str
+    elif all(text.isascii() and "_" not in text and _is_number(text) for text in filled):
         kind = float
     if kind is str:
         return MaskedColumn(np.array(texts, dtype=str), mask=np.array([text == "" for text in texts], dtype=bool))
@@ -142,7 +158,7 @@ def _typed(texts: list[str]) -> MaskedColumn:
     return MaskedColumn(np.array(numbers, dtype=np.int64 if kind is int else np.float64), mask=blank)
 
 
-def is_number(text: str) -> bool:
+def _is_number(text: str) -> bool:
     """Return whether a text reads as a number."""
     try:
         float(text)
