@@ -185,7 +185,7 @@ def test_the_workflow_reads_what_the_survey_wrote(catalogues: dict[str, Table], 
     catalogues[name].write(path)
     read = standardise(read_catalogue(path), CATALOGUES[name], path)
     assert len(read.frame) + len(read.rejected) == len(catalogues[name])
-    assert len(read.frame) > 0.5 * len(catalogues[name])
+    assert len(read.frame) > 0.3 * len(catalogues[name])  # most groups of RASS-DR7 have SNR < 1
 
 
 @pytest.mark.parametrize("name", SURVEYS)
