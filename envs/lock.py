@@ -16,7 +16,7 @@ TORCH_ONLY = ("torch", "torchvision")
 
 def main() -> None:
     """Write the lock and both environments."""
-    command = [sys.executable, "-m", "pip", "freeze", "--exclude", "pip", "--exclude", "setuptools"]
+    command = [sys.executable, "-m", "pip", "freeze", "--all", "--exclude", "pip"]
     pins = [line for line in subprocess.check_output(command, text=True).splitlines() if "==" in line]
     marked = [
         p + ' ; sys_platform == "linux" and platform_machine == "x86_64"' if LINUX_ONLY.match(p) else p for p in pins

@@ -20,9 +20,21 @@ READINGS = ["projected_proper", "projected_comoving", "three_dimensional", "none
 
 
 def stanza(wildcards):
-    """Return what reading a catalogue depends on; how it is matched later is left out."""
+    """Return what reading a catalogue depends on; its titles and how it is matched later are left out."""
     settings = config["catalogues"][wildcards.catalogue]
-    return {key: value for key, value in settings.items() if key not in ("separation", "simulated")}
+    other = ("title", "reference", "files", "simulated", "separation")
+    return {key: value for key, value in settings.items() if key not in other}
+
+
+def of_masses(section):
+    """Return a function that gives a setting to catalogues with masses, and None to the parent sample."""
+    return lambda wildcards: None if wildcards.catalogue == PARENT else config[section]
+
+
+def published_cosmology(wildcards):
+    """Return the cosmology in which the catalogue publishes that a simulated survey stands in for."""
+    stanzas = config["catalogues"].values()
+    return next(s["cosmology"] for s in stanzas if s.get("simulated") == wildcards.survey)
 
 
 def local_catalogue(wildcards):
@@ -37,11 +49,16 @@ def simulated_catalogue(wildcards):
     return [] if survey is None else f"results/simulated/data/surveys/{survey}.fits"
 
 
-def readings(wildcards):
-    """Return the reading of the 500 kpc for every label catalogue."""
+def limits():
+    """Return the limits of the match; how many chance matches are expected is another question."""
+    return {key: config["crossmatch"][key] for key in ("max_dz", "max_arcmin", "max_kpc")}
+
+
+def readings(reading):
+    """Return the reading of the 500 kpc for every label catalogue, as configured or one for all."""
     general = config["crossmatch"]["separation"]
     own = {name: config["catalogues"][name].get("separation") or general for name in LABEL_CATALOGUES}
-    return own if wildcards.reading == "configured" else dict.fromkeys(LABEL_CATALOGUES, wildcards.reading)
+    return own if reading == "configured" else dict.fromkeys(LABEL_CATALOGUES, reading)
 
 
 def summary(source):

@@ -19,12 +19,41 @@ rule crossmatch_match:
         mem_mb=1500,
         runtime=10,
     params:
-        crossmatch=config["crossmatch"],
-        readings=readings,
+        limits=limits(),
+        priority=LABEL_CATALOGUES,
+        readings=lambda wildcards: readings(wildcards.reading),
         cosmology=config["cosmology"],
         code=code_version("crossmatch/match.py"),
     script:
         "../workflow_scripts/crossmatch/match.py"
+
+
+rule crossmatch_chance:
+    """Matches that chance alone would give, for each reading of the 500 kpc and as configured."""
+    input:
+        clusters=f"results/{{source}}/data/catalogues/{PARENT}.parquet",
+        catalogues=expand("results/{{source}}/data/catalogues/{name}.parquet", name=LABEL_CATALOGUES),
+    output:
+        "results/{source}/crossmatch/chance.csv",
+    log:
+        "logs/{source}/crossmatch/chance.log",
+    benchmark:
+        "logs/{source}/crossmatch/chance.benchmark.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        limits=limits(),
+        shifts=config["crossmatch"]["chance_shifts"],
+        priority=LABEL_CATALOGUES,
+        readings={name: readings(name) for name in ["configured", *READINGS]},
+        cosmology=config["cosmology"],
+        code=code_version("crossmatch/chance.py"),
+    script:
+        "../workflow_scripts/crossmatch/chance.py"
 
 
 rule crossmatch_labels:

@@ -42,6 +42,7 @@ rule data_survey:
         runtime=10,
     params:
         cosmology=config["cosmology"],
+        published=published_cosmology,
         seed=config["seed"],
         code=code_version("data/survey.py"),
     script:
@@ -69,8 +70,8 @@ rule data_catalogue_simulated:
         runtime=10,
     params:
         stanza=stanza,
-        cosmology=config["cosmology"],
-        masses=config["masses"],
+        cosmology=of_masses("cosmology"),
+        masses=of_masses("masses"),
         code=code_version("data/catalogue.py"),
     script:
         "../workflow_scripts/data/catalogue.py"

@@ -47,6 +47,7 @@ rule lin2022_counts:
         catalogues=expand("results/{{source}}/data/catalogues/{name}.parquet", name=[PARENT, *LABEL_CATALOGUES]),
         labels="results/{source}/crossmatch/labels.parquet",
         matches=expand("results/{{source}}/crossmatch/matches_{reading}.parquet", reading=["configured", *READINGS]),
+        chance="results/{source}/crossmatch/chance.csv",
         published="workflow_scripts/clustermass/published.yaml",
     output:
         csv=report(
@@ -70,6 +71,7 @@ rule lin2022_counts:
     params:
         parent=PARENT,
         catalogues=[PARENT, *LABEL_CATALOGUES],
+        titles={name: config["catalogues"][name]["title"] for name in [PARENT, *LABEL_CATALOGUES]},
         readings=["configured", *READINGS],
         code=code_version("lin2022/counts.py"),
     script:

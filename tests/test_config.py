@@ -97,12 +97,34 @@ def test_a_wrong_stanza_is_explained(settings, expected):
     [
         ({"priority": ["planck", "pluto"]}, "crossmatch.priority: 'pluto' is not among catalogues: redmapper, planck"),
         ({"priority": ["redmapper"]}, "catalogue 'redmapper' is of kind 'clusters'"),
+        ({"priority": ["plank"]}, "redmapper, planck, mcxc, xcs, rass_dr7; did you mean planck?"),
+        ({"priority": []}, "crossmatch.priority: List should have at least 1 item"),
+        ({"max_arcmin": 1e6}, "crossmatch.max_arcmin: Input should be less than or equal to 600"),
         ({"clusters": "mcxc"}, "crossmatch.clusters: catalogue 'mcxc' is of kind 'labels'"),
         ({"priority": ["mcxc", "mcxc"]}, "a catalogue is named twice"),
     ],
 )
 def test_names_must_fit_together(crossmatch, expected):
     assert expected in problems({"crossmatch": crossmatch})
+
+
+def test_names_and_wrong_values_are_told_together():
+    text = problems({"seeed": 1, "crossmatch": {"priority": ["plank", "pluto"]}, "catalogues": {"a/b c": {}}})
+    for part in ("did you mean seed?", "'plank'", "'pluto'", "catalogues.a/b c: expected a name of small letters"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("lightcone", "expected"),
+    [
+        ({"redshift": [0.6, 0.05]}, "redshift: expected a rising range inside 0.001 to 3, got 0.6 to 0.05"),
+        ({"ra_deg": [0, 800]}, "ra_deg: expected a rising range inside 0 to 360, got 0 to 800"),
+        ({"dec_deg": [70, -100]}, "dec_deg: expected a rising range inside -90 to 90"),
+        ({"min_mass_msun": 1e17}, "lightcone.min_mass_msun: Input should be less than"),
+    ],
+)
+def test_impossible_skies_are_refused(lightcone, expected):
+    assert expected in problems({"lightcone": lightcone})
 
 
 def test_sections_cannot_be_changed():

@@ -271,3 +271,12 @@ def test_permissions_follow_the_umask(umask: int, mode: int, path: Path) -> None
 def test_checksum(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")  # the first example of FIPS 180-2
     assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_several_tables_are_read_by_name(tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{name}.parquet") for name in "ab"]
+    for path in paths:
+        contracts.write_table(contracts.REJECTED.empty(), contracts.REJECTED, path, {})
+    assert list(contracts.read_tables(["a", "b"], paths, contracts.REJECTED)) == ["a", "b"]
+    with pytest.raises(ValueError, match=r"shorter|longer"):
+        contracts.read_tables(["a"], paths, contracts.REJECTED)

@@ -19,8 +19,8 @@ from clustermass.files import sha256
 from clustermass.sources import vizier
 from clustermass.sources.catalogues import Standardised, split_column, standardise
 from clustermass.sources.local import local_file
-from clustermass.sources.locate import locate
-from clustermass.sources.tables import CatalogueError, read_catalogue
+from clustermass.sources.locate import UnusableAnswerError, cannot_be_had, locate
+from clustermass.sources.tables import CatalogueError, EmptyCatalogueError, read_catalogue
 from clustermass.sources.vizier import ArchiveUnavailable
 
 PLANCK = CATALOGUES["planck"]
@@ -100,10 +100,10 @@ def test_no_file_and_nobody_to_ask(asked: list[tuple[object, ...]]) -> None:
     files = "one.fits, two.csv"
     alone = stanza(vizier=None, files=files.split(", "))
     with pytest.raises(
-        ArchiveUnavailable, match=rf"none of {files} in /some/where\) and no VizieR table is configured"
+        ArchiveUnavailable, match=rf"none of {files} in /some/where or here\) and no VizieR table is configured"
     ):
         locate(alone, [], Archive(folder="/some/where"), "archival")
-    with pytest.raises(ArchiveUnavailable, match="none of no names in the working directory"):
+    with pytest.raises(ArchiveUnavailable, match="none of no names in"):
         locate(stanza(vizier=None, files=[]), [], Archive(), "archival")
     assert asked == []
 
@@ -119,13 +119,30 @@ def test_download_that_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert "the cable is cut" in capsys.readouterr().out
 
 
-def test_bad_answer_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("sent", "raised"),
+    [(vizier.ChecksumError, vizier.ChecksumError), (vizier.ArchiveAnswerError, UnusableAnswerError)],
+)
+def test_bad_answer_is_not_taken_for_none(
+    sent: type[Exception], raised: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fetch(*_: object) -> Path:
-        raise vizier.ArchiveAnswerError("a wrong checksum")
+        raise sent("what came")
 
     monkeypatch.setattr(vizier, "fetch", fetch)
-    with pytest.raises(vizier.ArchiveAnswerError, match="a wrong checksum"):
+    with pytest.raises(raised, match="what came"):
         locate(PLANCK, [], Archive(), "archival")
+
+
+def test_what_is_left_out_and_what_stops_the_run() -> None:
+    parent = CATALOGUES["redmapper"]
+    assert cannot_be_had(parent, [], "archival") == cannot_be_had(parent, ["a"], "simulated") == ()
+    assert cannot_be_had(PLANCK, ["local.fits"], "archival") == ()
+    assert issubclass(EmptyCatalogueError, cannot_be_had(PLANCK, ["planck.fits"], "simulated"))
+    assert not issubclass(CatalogueError, cannot_be_had(PLANCK, ["planck.fits"], "simulated"))
+    for error in (ArchiveUnavailable, UnusableAnswerError, CatalogueError):
+        assert issubclass(error, cannot_be_had(PLANCK, [], "archival"))
+    assert not issubclass(vizier.ChecksumError, cannot_be_had(PLANCK, [], "archival"))
 
 
 # ------------------------------------------------------------------------------------ published forms

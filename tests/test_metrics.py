@@ -38,17 +38,17 @@ def test_stack_puts_tables_and_single_rows_below_each_other():
 
 def test_count_table_counts_and_leaves_unknowns_missing():
     metadata = {
-        "p": {"title": "Parent", "available": True, "rows": {"read": 5, "with_redshift": 5, "used": 4}},
-        "x": {"title": "X", "available": True, "rows": {"read": 3, "with_redshift": 2, "used": 2}},
-        "y": {"title": "Y", "available": False, "reason": "no file"},
+        "p": {"available": True, "rows": {"read": 5, "with_redshift": 5, "used": 4}},
+        "x": {"available": True, "rows": {"read": 3, "with_redshift": 2, "used": 2}},
+        "y": {"available": False, "reason": "no file"},
     }
-    labels = pd.DataFrame({"label": ["strong", "weak", "weak", "weak"], "catalogue": ["x", "p", "p", "p"]})
+    titles = {"p": "Parent", "x": "X", "y": "Y"}
     matches = {
         "configured": pd.DataFrame({"catalogue": ["x"]}),
         "none": pd.DataFrame({"catalogue": ["x", "x"]}),
     }
-    chance = {"configured": {"x": 0.5, "y": 0.0}, "none": {"x": 1.0, "y": 0.0}}
-    table = metrics.count_table(metadata, "p", labels, matches, chance, {"x": 2, "strong": 2, "x_rows": 3}.get)
+    chance = pd.DataFrame({"configured": {"x": 0.5, "y": 0.0}, "none": {"x": 1.0, "y": 0.0}})
+    table = metrics.count_table(metadata, titles, "p", 4, matches, chance, {"x": 2, "strong": 2, "x_rows": 3}.get)
     rows = table.set_index(["catalogue", "quantity"])
     assert list(table) == ["catalogue", "quantity", "published", "regenerated", "chance", "none", "note"]
     assert rows.loc[("X", "rows read"), ["published", "regenerated"]].tolist() == [3, 3]

@@ -17,7 +17,7 @@ def scripts(tmp_path, monkeypatch):
         "clustermass/__init__.py": "",
         "clustermass/a.py": "from clustermass.deep import b\n\ndef f(x):\n    return b.g(x)\n",
         "clustermass/deep/__init__.py": '"""Deep."""\n',
-        "clustermass/deep/b.py": "def g(x):\n    return x + 1\n",
+        "clustermass/deep/b.py": "ONE = 1\n\n\ndef g(x):\n    return x + 1\n",
         "clustermass/other.py": "y = 1\n",
     }
     for name, text in files.items():
@@ -37,8 +37,9 @@ def version(scripts):
     ("file", "text"),
     [
         ("stage/work.py", '"""Another."""\nfrom clustermass import a\n\n\n# why\nprint(a.f(1))\n'),
-        ("clustermass/deep/b.py", 'def g(x):\n    """Add one."""\n    return (x + 1)  # one\n'),
+        ("clustermass/deep/b.py", 'ONE = 1\ndef g(x):\n    """Add one."""\n    return (x + 1)  # one\n'),
         ("clustermass/other.py", "y = 2\n"),
+        ("clustermass/deep/b.py", 'ONE = 1\n"""What one is."""\n\n\ndef g(x):\n    return x + 1\n'),
         ("clustermass/a.py", "from clustermass.deep import b\ndef f(x): return b.g(x)\n"),
     ],
 )

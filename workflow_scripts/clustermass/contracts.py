@@ -196,6 +196,11 @@ def read_table(path: str | Path, contract: Contract) -> pd.DataFrame:
     return contract.validate(frame, path)
 
 
+def read_tables(names: list[str], paths: list[str], contract: Contract) -> dict[str, pd.DataFrame]:
+    """Read several tables of one contract, by name."""
+    return {name: read_table(path, contract) for name, path in zip(names, paths, strict=True)}
+
+
 def read_metadata(path: str | Path) -> dict[str, Any]:
     """Return the metadata that a table was written with.
 
@@ -301,6 +306,6 @@ SPLITS = Contract(
         Column("group", "text", "", "object that splits keep together"),
         Column("label", "text", "", "strong or weak", choices=("strong", "weak")),
         Column("fold", "int", "", "fold in which the cluster tests; it validates in the fold before", 0),
-        Column("band", "text", "", "part in the band classification", choices=("train", "test")),
+        Column("band", "text", "", "part in the band classification", choices=("train", "validation", "test")),
     ),
 )

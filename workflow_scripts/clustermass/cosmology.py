@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from astropy.cosmology import FlatLambdaCDM
 
-from clustermass.config.base import Cosmology
-from clustermass.config.catalogues import PublishedCosmology
+from clustermass.config.base import Cosmology, PublishedCosmology
 
 
 def flat(cosmology: Cosmology | PublishedCosmology) -> FlatLambdaCDM:

@@ -46,10 +46,11 @@ def stack(parts: Iterable[pd.DataFrame | dict[str, Any]]) -> pd.DataFrame:
 
 def count_table(
     metadata: dict[str, dict[str, Any]],
+    titles: dict[str, str],
     parent: str,
-    labels: pd.DataFrame,
+    clusters: int,
     matches: dict[str, pd.DataFrame],
-    chance: dict[str, dict[str, float]],
+    chance: pd.DataFrame,
     published: Callable[[str], float | None],
 ) -> pd.DataFrame:
     """Return how many rows, matches and labels there are, beside the published numbers.
@@ -57,15 +58,17 @@ def count_table(
     Parameters
     ----------
     metadata : dict of dict
-        Metadata of each catalogue's table: title, available, reason, rows.
+        Metadata of each catalogue's table: available, reason, rows.
+    titles : dict of str
+        How the table calls each catalogue.
     parent : str
         The catalogue among them that is the parent sample.
-    labels : pandas.DataFrame
-        Contract `LABELS`.
+    clusters : int
+        Number of clusters that have a label, strong or weak.
     matches : dict of pandas.DataFrame
         Contract `MATCHES`, by reading of the 500 kpc; 'configured' is what the labels follow.
-    chance : dict of dict
-        Matches expected by chance, by reading and catalogue.
+    chance : pandas.DataFrame
+        Matches expected by chance; rows: catalogues, columns: readings.
     published : callable
         Returns the published number of a quantity, or None.
 
@@ -77,45 +80,31 @@ def count_table(
     """
     rows: list[dict[str, Any]] = []
     for name, about in metadata.items():
-        title, counts = about["title"], about.get("rows", {})
+        counts = about.get("rows", {})
         note = "" if about["available"] else f"left out: {about['reason']}"
-        rows.append(_row(title, "rows read", published(f"{name}_rows"), counts.get("read"), note))
-        rows.append(_row(title, "rows with redshift", None, counts.get("with_redshift")))
-        rows.append(_row(title, "rows used", None, counts.get("used")))
-    rows += [
-        _match_row(name, about, matches, chance, published(name)) for name, about in metadata.items() if name != parent
-    ]
-    rows += [
-        {
-            **_row("all", f"{kind} labels", published(kind), None),
-            **count,
-            "regenerated": count.get("configured", np.nan),
-        }
-        for kind, count in (
-            ("strong", {reading: float(len(pairs)) for reading, pairs in matches.items()}),
-            ("weak", {reading: float(len(labels) - len(pairs)) for reading, pairs in matches.items()}),
-        )
-    ]
+        rows.append(_row(titles[name], "rows read", published(f"{name}_rows"), counts.get("read"), note))
+        rows.append(_row(titles[name], "rows with redshift", None, counts.get("with_redshift")))
+        rows.append(_row(titles[name], "rows used", None, counts.get("used")))
+    for name, about in metadata.items():
+        if name != parent:
+            row = _row(titles[name], "matched", published(name), None, "left out: see rows read")
+            rows.append({**row, **_match_counts(name, matches, chance)} if about["available"] else row)
+    strong = {reading: float(len(pairs)) for reading, pairs in matches.items()}
+    for kind, counts in (("strong", strong), ("weak", {reading: clusters - n for reading, n in strong.items()})):
+        rows.append({**_row("all", f"{kind} labels", published(kind), counts["configured"]), **counts})
     readings = [reading for reading in matches if reading != "configured"]
     return pd.DataFrame(
         rows, columns=["catalogue", "quantity", "published", "regenerated", "chance", *readings, "note"]
     )
 
 
-def _match_row(
-    name: str,
-    about: dict[str, Any],
-    matches: dict[str, pd.DataFrame],
-    chance: dict[str, dict[str, float]],
-    reference: float | None,
-) -> dict[str, Any]:
-    """Return the line of the count table on one label catalogue's matches."""
-    if not about["available"]:
-        return _row(about["title"], "matched", reference, None, "left out: see rows read")
-    found = {reading: float((pairs["catalogue"] == name).sum()) for reading, pairs in matches.items()}
-    by_chance = ", ".join(f"{r} {c[name]:.1f}" for r, c in chance.items() if r != "configured")
-    row = _row(about["title"], "matched", reference, found["configured"], f"by chance: {by_chance}")
-    return {**row, **found, "chance": chance["configured"][name]}
+def _match_counts(name: str, matches: dict[str, pd.DataFrame], chance: pd.DataFrame) -> dict[str, Any]:
+    """Return how many matches one catalogue has under each reading, and how many are expected by chance."""
+    found: dict[str, Any] = {r: float((pairs["catalogue"] == name).sum()) for r, pairs in matches.items()}
+    expected = chance.loc[name]
+    by_chance = ", ".join(f"{reading} {expected[reading]:.1f}" for reading in matches if reading != "configured")
+    own = {"regenerated": found["configured"], "chance": expected["configured"], "note": f"by chance: {by_chance}"}
+    return {**found, **own}
 
 
 def _row(

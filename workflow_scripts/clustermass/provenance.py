@@ -13,7 +13,7 @@ from typing import Any
 from clustermass.files import sha256
 
 SCRIPTS = Path(__file__).resolve().parents[1]
-_SOFTWARE = ("astropy", "numpy", "pandas", "scipy", "torch")
+_SOFTWARE = ("astropy", "colossus", "numba", "numpy", "pandas", "pyarrow", "scipy", "torch")
 
 
 def code_version(script: str) -> str:
@@ -70,18 +70,16 @@ def _meaning(path: Path) -> str:
     """Return a file's code in one normal form, without comments and docstrings."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
-            first = body[0]
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = body[1:] or [ast.Pass()]
-        if isinstance(node, ast.Call):  # the descriptions of settings explain, they do not compute
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [line for line in node.body if not _is_text(line)] or [ast.Pass()]
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Field":  # descriptions do not compute
             node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
     return ast.unparse(tree)
+
+
+def _is_text(line: ast.stmt) -> bool:
+    """Return whether a statement is nothing but a string: a docstring, or an explanation below a constant."""
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
 
 
 def record(snakemake: Any) -> dict[str, Any]:
@@ -94,8 +92,15 @@ def record(snakemake: Any) -> dict[str, Any]:
         "wildcards": dict(snakemake.wildcards.items()),
         "settings": dict(snakemake.params.items()),
         "inputs": {str(path): sha256(path) for path in snakemake.input},
-        "software": {name: metadata.version(name) for name in _SOFTWARE},
+        "software": _software(),
     }
+
+
+@cache
+def _software() -> dict[str, str]:
+    """Return the versions of what computes; an environment may lack what its rules do not need (torch)."""
+    installed = {found.metadata["Name"].lower(): found.version for found in metadata.distributions()}
+    return {name: installed[name] for name in _SOFTWARE if name in installed}
 
 
 def commit() -> str:

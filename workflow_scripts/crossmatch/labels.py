@@ -6,10 +6,7 @@ from clustermass.config.crossmatch import Labels
 with runtime.logged(snakemake):
     settings = Labels(**snakemake.params.labels)
     rng = runtime.job_generator(snakemake)
-    catalogues = {
-        name: contracts.read_table(path, contracts.LABEL_SOURCES)
-        for name, path in zip(snakemake.params.priority, snakemake.input.catalogues, strict=True)
-    }
+    catalogues = contracts.read_tables(snakemake.params.priority, snakemake.input.catalogues, contracts.LABEL_SOURCES)
     labels = crossmatch.label(
         contracts.read_table(snakemake.input.clusters, contracts.CLUSTERS),
         catalogues,

@@ -29,9 +29,11 @@ def draw(labels, medians, titles, mass_at_cut, cut):
         line = part.set_index("bin").reindex(range(part["bin"].min(), part["bin"].max() + 1))  # gaps stay gaps
         axes.plot(line["redshift"], line["log10_m500c"], color="white", lw=2.8, zorder=3)
         axes.plot(line["redshift"], line["log10_m500c"], color=colour, lw=1.3, zorder=4)
-    axes.axhline(mass_at_cut, color="k", ls="--", lw=0.9, zorder=5)
-    axes.annotate(rf"$\lambda = {cut:g}$", (1.0, mass_at_cut), xycoords=("axes fraction", "data"),
-                  xytext=(4, 0), textcoords="offset points", ha="left", va="center", fontsize=7)  # fmt: skip
+    if cut is not None:
+        axes.axhline(mass_at_cut, color="k", ls="--", lw=0.9, zorder=5)
+        label = rf"$\lambda = {cut:g}$"
+        axes.annotate(label, (1.0, mass_at_cut), xycoords=("axes fraction", "data"), va="center", fontsize=7,
+                      xytext=(4, 0), textcoords="offset points")  # fmt: skip
     axes.plot([], [], color="0.25", label="running medians")
     axes.set(xlabel="redshift", ylabel=r"$\log_{10}\,(M_{500\mathrm{c}}\ /\ \mathrm{M}_\odot)$")
     axes.margins(x=0.06)
@@ -44,14 +46,9 @@ def draw(labels, medians, titles, mass_at_cut, cut):
 with runtime.logged(snakemake), style.paper_style():
     settings, choices = Labels(**snakemake.params.labels), Figures(**snakemake.params.figures)
     table = contracts.read_table(snakemake.input.labels, contracts.LABELS)
-    cut = snakemake.params.richness_cut
-    at_cut = float(
-        np.log10(
-            m500c_richness(
-                np.array(cut), settings.richness_log10_m0_msun, settings.richness_slope, settings.richness_lambda0
-            )
-        )
-    )
+    cut = snakemake.params.richness_cut  # None where the parent sample is not cut in richness
+    relation = (settings.richness_log10_m0_msun, settings.richness_slope, settings.richness_lambda0)
+    at_cut = np.nan if cut is None else float(np.log10(m500c_richness(np.array(cut), *relation)))
     running = metrics.running_median(
         table, "redshift", "log10_m500c", "catalogue", choices.lin2022_median_dz, choices.lin2022_median_count
     )

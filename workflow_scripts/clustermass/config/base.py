@@ -26,3 +26,10 @@ class Cosmology(Section):
     Ob0: Annotated[float, Field(gt=0, lt=1)] = Field(0.0486, description="baryon density today, in critical densities")
     sigma8: Positive = Field(0.8159, description="rms of linear density fluctuations in 8 Mpc/h spheres today")
     ns: Positive = Field(0.9667, description="slope of the primordial power spectrum")
+
+
+class PublishedCosmology(Section):
+    """Flat LambdaCDM in which a catalogue's masses, radii or luminosities were published."""
+
+    H0: Annotated[float, Field(gt=20, lt=200)] = Field(70.0, description="Hubble constant [km/s/Mpc]")
+    Om0: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="matter density today, in critical densities")

@@ -6,16 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from clustermass.config.base import Positive, Section, Separation
+from clustermass.config.base import Positive, PublishedCosmology, Section, Separation
 
 ColumnText = Annotated[str, Field(pattern=r"^[^\[\]]*[^\[\]\s](\s*\[[^\[\]]*\])?$")]
-
-
-class PublishedCosmology(Section):
-    """Flat LambdaCDM in which a catalogue's masses, radii or luminosities were published."""
-
-    H0: Annotated[float, Field(gt=20, lt=200)] = Field(70.0, description="Hubble constant [km/s/Mpc]")
-    Om0: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="matter density today, in critical densities")
 
 
 class Layout(Section):
@@ -24,6 +17,7 @@ class Layout(Section):
     id: ColumnText = Field(..., description="name of the cluster, unique in the catalogue")
     ra: ColumnText = Field(..., description="right ascension (ICRS or J2000); unit deg or hourangle")
     dec: ColumnText = Field(..., description="declination (ICRS or J2000); unit deg")
+    ra_below_24: bool = Field(False, description="right ascensions below 24 are degrees, not hours: it was checked")
     spectroscopic_redshift: ColumnText | None = Field(None, description="used before any other redshift")
     redshift: ColumnText | None = Field(None, description="redshift of kind not stated; used before a photometric one")
     photometric_redshift: ColumnText | None = Field(None, description="used where no other redshift is valid")

@@ -7,13 +7,14 @@ reported all together, each with what is allowed and the nearest valid name, bef
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError
 
 from clustermass.config.base import Cosmology, Section
 from clustermass.config.catalogues import CATALOGUES, Archive, Catalogue
@@ -50,20 +51,6 @@ class Config(Section):
         CATALOGUES, description="cluster catalogues by name; add a stanza to add a label catalogue"
     )
 
-    @model_validator(mode="after")
-    def _names_exist(self) -> Config:
-        for key, names in (("clusters", [self.crossmatch.clusters]), ("priority", self.crossmatch.priority)):
-            for name in names:
-                if name not in self.catalogues:
-                    raise ValueError(
-                        f"crossmatch.{key}: {name!r} is not among catalogues: {', '.join(self.catalogues)}"
-                    )
-                if (self.catalogues[name].kind == "clusters") != (key == "clusters"):
-                    raise ValueError(f"crossmatch.{key}: catalogue {name!r} is of kind {self.catalogues[name].kind!r}")
-        if len(set(self.crossmatch.priority)) < len(self.crossmatch.priority):
-            raise ValueError("crossmatch.priority: a catalogue is named twice")
-        return self
-
 
 def load(settings: dict[str, Any]) -> dict[str, Any]:
     """Validate settings and return them complete, as plain values that YAML and JSON can hold.
@@ -78,12 +65,43 @@ def load(settings: dict[str, Any]) -> dict[str, Any]:
     ConfigError
         Listing every unknown or wrong setting.
     """
+    problems = _wrong_names(settings)
     try:
-        return Config(**settings).model_dump(mode="json")
+        checked = Config(**settings).model_dump(mode="json")
     except ValidationError as error:
-        problems = [_problem(details) for details in error.errors()]
+        problems = [_problem(details) for details in error.errors()] + problems
+    if problems:
         count = f"{len(problems)} setting{'s' if len(problems) > 1 else ''}"
-        raise ConfigError("\n".join([f"The configuration has {count} to mend:", *problems])) from None
+        raise ConfigError("\n".join([f"The configuration has {count} to mend:", *problems]))
+    result: dict[str, Any] = checked
+    return result
+
+
+def _wrong_names(settings: dict[str, Any]) -> list[str]:
+    """Return a line for every name of a catalogue in `crossmatch` that does not fit `catalogues`."""
+    catalogues, crossmatch = settings.get("catalogues", CATALOGUES), settings.get("crossmatch", {})
+    if not isinstance(catalogues, dict) or not isinstance(crossmatch, dict):
+        return []  # told as wrong types
+    problems = [
+        f"  catalogues.{name}: expected a name of small letters, digits and _"
+        for name in catalogues
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", str(name))
+    ]
+    default = Crossmatch()
+    priority = crossmatch.get("priority", default.priority)
+    priority = priority if isinstance(priority, list) else []
+    for key, name in [("clusters", crossmatch.get("clusters", default.clusters)), *(("priority", n) for n in priority)]:
+        stanza = catalogues.get(name, None) if isinstance(name, str) else None
+        kind = stanza.get("kind", "labels") if isinstance(stanza, dict) else getattr(stanza, "kind", None)
+        if stanza is None:
+            near = difflib.get_close_matches(str(name), list(catalogues), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            problems.append(f"  crossmatch.{key}: {name!r} is not among catalogues: {', '.join(catalogues)}{hint}")
+        elif (kind == "clusters") != (key == "clusters"):
+            problems.append(f"  crossmatch.{key}: catalogue {name!r} is of kind {kind!r}")
+    if len({str(name) for name in priority}) < len(priority):
+        problems.append("  crossmatch.priority: a catalogue is named twice")
+    return problems
 
 
 def _problem(details: Any) -> str:

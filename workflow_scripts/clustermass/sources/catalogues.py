@@ -19,7 +19,7 @@ from clustermass import masses
 from clustermass.config.base import Cosmology
 from clustermass.config.catalogues import Catalogue, Layout
 from clustermass.cosmology import flat
-from clustermass.sources.tables import CatalogueError
+from clustermass.sources.tables import CatalogueError, EmptyCatalogueError
 
 Floats = NDArray[np.float64]
 _PLAUSIBLE_MASS = (1e11, 1e17)  # M500c [Msun]: from galaxy groups to well above any cluster
@@ -184,13 +184,14 @@ def standardise(
         mass_columns, conversions = _mass_columns(raw, stanza, redshift, rescaled, target or Cosmology())
         columns |= mass_columns
         notes["conversions"] = conversions
+    _reject_repeated(raw, ids)
     keep = np.ones(len(table), dtype=bool)
     keep[list(raw.reasons)] = False
     notes["rows"] = {"read": len(table), "with_redshift": with_redshift, "used": int(keep.sum())}
     rejected = _rejected(raw, ids)
     if not keep.any():
         reasons = rejected["reason"].value_counts()
-        raise CatalogueError(
+        raise EmptyCatalogueError(
             f"{path}: no usable row among {len(table)}: {'; '.join(f'{n} x {r}' for r, n in reasons.items())}"
         )
     return Standardised(pd.DataFrame(columns)[keep].reset_index(drop=True), rejected, notes)
@@ -224,10 +225,15 @@ def _identifiers(raw: _Raw) -> list[str]:
     assert name is not None
     ids = _texts(raw.table[name])
     raw.reject(np.array([text == "" for text in ids]), name, "no id")
-    raw.reject(
-        pd.Series(ids).duplicated().to_numpy() & np.array([t != "" for t in ids]), name, "id stands in an earlier row"
-    )
     return ids
+
+
+def _reject_repeated(raw: _Raw, ids: list[str]) -> None:
+    """Of usable rows of one id, keep the first."""
+    usable = pd.Series(ids)[[row not in raw.reasons for row in range(len(ids))]]
+    repeated = np.zeros(len(ids), dtype=bool)
+    repeated[usable.index[usable.duplicated()]] = True
+    raw.reject(repeated, split_column(raw.layout.id)[0], "id stands in an earlier row")
 
 
 def _positions(raw: _Raw) -> tuple[Floats, Floats]:
@@ -250,12 +256,13 @@ def _positions(raw: _Raw) -> tuple[Floats, Floats]:
             row = int(np.flatnonzero(off)[0])
             got = "no value" if np.isnan(values[row]) else f"{values[row]:g}"
             raise CatalogueError(f"{raw.path}: column {name}, row {row + 1}: expected {low} to {high}, got {got}")
-    # A file that does not state units and fills all declinations but only 0-24 in right ascension gives hours.
-    if stated != u.hourangle and found is None and len(ra) >= 10 and 12 < ra.max() <= 24 and np.ptp(dec) > 45:
+    # Hours fill 0 to 24; a patch of the sky in degrees rarely does, and then it can be said.
+    small = len(ra) >= 10 and ra.max() <= 24 and np.ptp(ra) > 12 and np.ptp(dec) > 20
+    if stated != u.hourangle and small and not raw.layout.ra_below_24:
         raise CatalogueError(
             f"{raw.path}: column {ra_name}: expected right ascension in deg, "
             f"all {len(ra)} rows are below {ra.max():g}, which looks like hours: "
-            f"state '{ra_name} [hourangle]' in the layout, or the unit in the file"
+            f"state '{ra_name} [hourangle]' in the layout, or 'ra_below_24: true' if they are degrees"
         )
     return ra * (360 / full) % 360, dec
 

@@ -8,7 +8,24 @@ from typing import Any
 from clustermass.config.catalogues import Archive, Catalogue
 from clustermass.files import sha256
 from clustermass.sources import vizier
-from clustermass.sources.tables import CatalogueError
+from clustermass.sources.tables import CatalogueError, EmptyCatalogueError
+
+
+class UnusableAnswerError(ValueError):
+    """An archive answered with something else than the catalogue."""
+
+
+def cannot_be_had(stanza: Catalogue, inputs: list[str], source: str) -> tuple[type[Exception], ...]:
+    """Return the errors after which a catalogue is left out, with the reason, instead of stopping the run.
+
+    The parent sample is never left out, and a local file that is wrong is for its owner to mend. What an archive
+    sends in place of a label catalogue, or a simulated survey that saw nothing, must not stop the rest.
+    """
+    if stanza.kind == "clusters":
+        return ()
+    if source == "simulated":
+        return (vizier.ArchiveUnavailable, EmptyCatalogueError)
+    return () if inputs else (vizier.ArchiveUnavailable, UnusableAnswerError, CatalogueError)
 
 
 def locate(stanza: Catalogue, inputs: list[str], archive: Archive, source: str) -> tuple[Path, dict[str, Any]]:
@@ -43,7 +60,7 @@ def locate(stanza: Catalogue, inputs: list[str], archive: Archive, source: str) 
         return path, {"file": path.name, "sha256": found}
     if source == "simulated":
         raise vizier.ArchiveUnavailable(f"no simulated survey stands in for {stanza.title} (catalogues.*.simulated)")
-    looked = f"none of {', '.join(stanza.files) or 'no names'} in {archive.folder or 'the working directory'}"
+    looked = f"none of {', '.join(stanza.files) or 'no names'} in {archive.folder or 'archive.folder'} or here"
     if stanza.vizier is None:
         raise vizier.ArchiveUnavailable(f"no local file ({looked}) and no VizieR table is configured")
     try:
@@ -53,4 +70,8 @@ def locate(stanza: Catalogue, inputs: list[str], archive: Archive, source: str) 
         raise vizier.ArchiveUnavailable(
             f"no local file ({looked}) and {archive.vizier_server} did not give {stanza.vizier}"
         ) from error
+    except vizier.ChecksumError:
+        raise  # whoever configures a checksum wants to know
+    except vizier.ArchiveAnswerError as error:
+        raise UnusableAnswerError(str(error)) from error
     return path, vizier.sources_note(path)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import exp1
 
 from clustermass.config.base import Cosmology
-from clustermass.config.catalogues import CATALOGUES, LuminosityMass
+from clustermass.config.catalogues import LuminosityMass
 from clustermass.cosmology import flat
 from clustermass.masses import ALPHA_SZ, BETA_SZ, SLOPE_ARNAUD10
 
@@ -89,7 +89,7 @@ RASS_FLUX_PER_RATE = 2e-11  # erg/s/cm2 (0.1-2.4 keV) at 1 count/s (0.5-2 keV), 
 RASS_CENTRE = 0.5  # of one axis [arcmin], ours
 
 
-def redmapper(halos: pd.DataFrame, cosmology: Cosmology, rng: Generator) -> Table:
+def redmapper(halos: pd.DataFrame, cosmology: Cosmology, published: FlatLambdaCDM, rng: Generator) -> Table:
     """Return the simulated redMaPPer SDSS DR8 catalogue: clusters of lambda / S(z) > 20.
 
     Richness is drawn at the halo's M200m; its scatter is the total one, measurement and projection included. Where only
@@ -152,7 +152,7 @@ def depth_scale(redshift: Floats) -> Floats:
     return np.asarray(exp1(MIN_LUMINOSITY) / exp1(MIN_LUMINOSITY * 10 ** (0.4 * brighter)))
 
 
-def planck(halos: pd.DataFrame, cosmology: Cosmology, rng: Generator) -> Table:
+def planck(halos: pd.DataFrame, cosmology: Cosmology, published: FlatLambdaCDM, rng: Generator) -> Table:
     """Return the simulated PSZ2 catalogue: clusters of SNR > 4.5.
 
     MSZ follows from the noisy Y500 without correction for noise or scatter, without the factor 1-b and in the published
@@ -173,7 +173,7 @@ def planck(halos: pd.DataFrame, cosmology: Cosmology, rng: Generator) -> Table:
     n = len(halos)
     z = np.where(rng.uniform(size=n) < PSZ2_REDSHIFTS, z + rng.normal(0, REDSHIFT_ERR, n), -1)
     mass = np.zeros(n)
-    mass[z > 0] = msz_planck13(measured[z > 0], z[z > 0], flat(CATALOGUES["planck"].cosmology)) / 1e14
+    mass[z > 0] = msz_planck13(measured[z > 0], z[z > 0], published) / 1e14
     pos_err = POS_ERR * np.exp(POS_ERR_SCATTER * rng.standard_normal(n))
     ra, dec = _moved(halos, pos_err / RADIUS_95 * rng.rayleigh(size=n), rng)
     galactic = SkyCoord(ra, dec, unit="deg").galactic
@@ -241,7 +241,7 @@ def y500_noise(theta_arcmin: Floats) -> Floats:
     return np.asarray(np.exp(np.interp(log_theta, nodes, noise) + NOISE_SLOPE * wide))
 
 
-def mcxc(halos: pd.DataFrame, cosmology: Cosmology, rng: Generator) -> Table:
+def mcxc(halos: pd.DataFrame, cosmology: Cosmology, published: FlatLambdaCDM, rng: Generator) -> Table:
     """Return the simulated MCXC: clusters above 3e-12 erg/s/cm2 in 0.1-2.4 keV, as in NORAS and REFLEX.
 
     The fainter serendipitous surveys that MCXC contains too are left out. The mass inverts the mean relation at the
@@ -255,7 +255,7 @@ def mcxc(halos: pd.DataFrame, cosmology: Cosmology, rng: Generator) -> Table:
     """
     measured = _flux(halos, cosmology, rng) * (1 + FLUX_ERR * rng.standard_normal(len(halos)))
     seen = measured > MIN_FLUX
-    halos, measured, published = halos[seen], measured[seen], flat(CATALOGUES["mcxc"].cosmology)
+    halos, measured = halos[seen], measured[seen]
     n = len(halos)
     z = halos["redshift"].to_numpy() + rng.normal(0, REDSHIFT_ERR, n)
     luminosity = measured * _flux_to_luminosity(z, published)
@@ -290,7 +290,7 @@ def luminosity_arnaud10(hydrostatic_mass: Floats, redshift: Floats, cosmology: F
     return np.asarray(LX_NORM * power / h70**2)
 
 
-def xcs(halos: pd.DataFrame, cosmology: Cosmology, rng: Generator) -> Table:
+def xcs(halos: pd.DataFrame, cosmology: Cosmology, published: FlatLambdaCDM, rng: Generator) -> Table:
     """Return the simulated XCS-DR1: clusters by chance in XMM-Newton pointings, with R500 from their temperature.
 
     One halo in a hundred lies in a pointing, whatever its place: without clustering this is what random pointings make.
@@ -306,7 +306,7 @@ def xcs(halos: pd.DataFrame, cosmology: Cosmology, rng: Generator) -> Table:
     exposure = XMM_EXPOSURE * np.exp(XMM_EXPOSURE_SCATTER * rng.standard_normal(len(halos)))
     halos = halos[rng.poisson(_flux(halos, cosmology, rng) / XMM_FLUX_PER_RATE * exposure) > XCS_COUNTS]
     n, z = len(halos), halos["redshift"].to_numpy()
-    truth, published = flat(cosmology), flat(CATALOGUES["xcs"].cosmology)
+    truth = flat(cosmology)
     reduced = truth.efunc(z) * truth.h / 0.7 * HYDROSTATIC * halos["m500c"].to_numpy() / M_T_NORM
     scatter = np.hypot(SCATTER_T, TEMPERATURE_ERR) * rng.standard_normal(n)
     temperature = 5 * reduced ** (1 / M_T_SLOPE) * np.exp(scatter)
@@ -328,7 +328,7 @@ def xcs(halos: pd.DataFrame, cosmology: Cosmology, rng: Generator) -> Table:
     return _catalogue(columns, {"RAJ2000": "deg", "DEJ2000": "deg", "TX": "keV", "R500": "Mpc"}, halos, rng)
 
 
-def rass_dr7(halos: pd.DataFrame, cosmology: Cosmology, rng: Generator) -> Table:
+def rass_dr7(halos: pd.DataFrame, cosmology: Cosmology, published: FlatLambdaCDM, rng: Generator) -> Table:
     """Return the simulated RASS-DR7: X-ray luminosities of all optically selected groups at z < 0.2.
 
     Counts inside R500c are Poisson, of group and background; the mean background is subtracted. SNR is the net count
@@ -342,7 +342,7 @@ def rass_dr7(halos: pd.DataFrame, cosmology: Cosmology, rng: Generator) -> Table
     """
     halos = halos[halos["redshift"] < RASS_MAX_REDSHIFT]
     n, z, mass = len(halos), halos["redshift"].to_numpy(), halos["m500c"].to_numpy()
-    truth, published = flat(cosmology), flat(CATALOGUES["rass_dr7"].cosmology)
+    truth = flat(cosmology)
     luminosity = luminosity_mantz10(mass, z, truth) * 10 ** (SCATTER_MANTZ10 * rng.standard_normal(n))
     mean = luminosity / _flux_to_luminosity(z, truth) / RASS_FLUX_PER_RATE * RASS_EXPOSURE
     angle = _r500c(mass, z, truth) * _arcmin_per_mpc(z, truth)
@@ -378,7 +378,7 @@ def luminosity_mantz10(mass: Floats, redshift: Floats, cosmology: FlatLambdaCDM)
     return np.asarray(e * 10**relation.norm * (e * h70 * mass / 1e15) ** relation.slope / h70**2)
 
 
-SURVEYS: dict[str, Callable[[pd.DataFrame, Cosmology, Generator], Table]] = {
+SURVEYS: dict[str, Callable[[pd.DataFrame, Cosmology, FlatLambdaCDM, Generator], Table]] = {
     "redmapper": redmapper,
     "planck": planck,
     "mcxc": mcxc,

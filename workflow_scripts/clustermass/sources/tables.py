@@ -24,6 +24,10 @@ class CatalogueError(ValueError):
     """A catalogue cannot be used; the message names file, column, row, what was expected and what was found."""
 
 
+class EmptyCatalogueError(CatalogueError):
+    """A catalogue is whole, and holds nothing that can be used."""
+
+
 def read_catalogue(path: str | Path) -> Table:
     """Return the first table of a file, with all its columns; the format is told by the content, not by the name.
 
@@ -51,7 +55,7 @@ def read_catalogue(path: str | Path) -> Table:
     except Exception as error:  # the readers raise many kinds; all mean that this file is not whole
         raise CatalogueError(f"{path}: expected {_EXPECTED}; it is truncated or damaged: {error}") from error
     if len(table) == 0:
-        raise CatalogueError(f"{path}: expected rows, got an empty table")
+        raise EmptyCatalogueError(f"{path}: expected rows, got an empty table")
     return table
 
 

@@ -38,6 +38,10 @@ class ArchiveAnswerError(ValueError):
     """An answer came, and it is not the table that was asked for, whole."""
 
 
+class ChecksumError(ArchiveAnswerError):
+    """The answer is not the one whose checksum was configured."""
+
+
 class _CutAnswer(ArchiveAnswerError):
     """An answer that ends too early; asking again may help."""
 
@@ -84,9 +88,9 @@ def fetch(table: str, archive: Archive, expected_sha256: str | None = None, *, s
         body, facts = _insist(vizier, table, archive, sleep)
         if not _is_expected(facts, expected_sha256):
             got = f"{facts['sha256']} for the file and {facts['content_sha256']} for its columns and cells"
-            raise ArchiveAnswerError(f"expected sha256 {expected_sha256}, got {got}; check catalogues.*.sha256")
+            raise ChecksumError(f"expected sha256 {expected_sha256}, got {got}; check catalogues.*.sha256")
     except (ArchiveUnavailable, ArchiveAnswerError) as error:
-        kind = ArchiveUnavailable if isinstance(error, ArchiveUnavailable) else ArchiveAnswerError
+        kind = next(k for k in (ArchiveUnavailable, ChecksumError, ArchiveAnswerError) if isinstance(error, k))
         raise kind(f"VizieR table {table} from {archive.vizier_server}: {error}. {_ADVICE}.") from error
     note = {
         "table": table,
