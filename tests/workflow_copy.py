@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
+
+from clustermass import contracts
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "config.yaml", "rules", "configs", "envs", "profiles", "workflow_scripts")
 
@@ -50,3 +54,29 @@ class Workflow:
         text = path.read_text()
         assert old in text, f"{file} does not hold {old!r}"
         path.write_text(text.replace(old, new))
+
+
+RESULTS = [
+    "results/{source}/lin2022/fig01.csv",
+    "figures/{source}/lin2022/fig01.pdf",
+    "figures/{source}/lin2022/fig01.png",
+    "results/{source}/lin2022/counts.csv",
+    "results/{source}/lin2022/counts.md",
+    "results/{source}/lin2022/counts.tex",
+]
+
+
+def check_products(workflow, source):
+    """All artefacts are there, and say what they were made on."""
+    for result in RESULTS:
+        assert (workflow.folder / result.format(source=source)).stat().st_size > 0
+    counts = pd.read_csv(workflow.folder / f"results/{source}/lin2022/counts.csv")
+    assert counts["data"].unique().tolist() == ["simulated data" if source == "simulated" else "real data"]
+    folder = workflow.folder / f"results/{source}/crossmatch"
+    labels = contracts.read_table(folder / "labels.parquet", contracts.LABELS)
+    splits = contracts.read_table(folder / "splits.parquet", contracts.SPLITS)
+    assert set(labels["cluster"]) == set(splits["cluster"])
+    assert (splits.groupby("group")["fold"].nunique() == 1).all()
+    total = counts.set_index("quantity")["regenerated"]
+    assert total["strong labels"] + total["weak labels"] == len(labels)
+    return counts, labels
