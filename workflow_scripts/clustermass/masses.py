@@ -6,8 +6,6 @@ All masses are M500c [Msun], without h, unless a name says otherwise. E(z) = H(z
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -15,6 +13,7 @@ from astropy.cosmology import FlatLambdaCDM
 from numpy.typing import NDArray
 
 from clustermass.config.base import Cosmology
+from clustermass.cosmology import use_colossus
 
 Floats = NDArray[np.float64]
 
@@ -121,11 +120,9 @@ def to_m500c(mass: Floats, redshift: Floats, definition: str, cosmology: FlatLam
     """
     if definition == "500c":
         return np.asarray(mass, float)
-    from colossus.cosmology import cosmology as colossus_cosmology
     from colossus.halo.mass_adv import changeMassDefinitionCModel
 
-    parameters = (cosmology.H0.value, cosmology.Om0, details.Ob0, details.sigma8, details.ns)
-    colossus_cosmology.setCurrent(_colossus(*map(float, parameters)))
+    use_colossus(details.model_copy(update={"H0": float(cosmology.H0.value), "Om0": float(cosmology.Om0)}))
     converted = np.full(np.shape(mass), np.nan)
     good = np.isfinite(mass) & (np.asarray(mass) > 0) & np.isfinite(redshift) & (np.asarray(redshift) >= 0)
     for row in np.flatnonzero(good):  # colossus takes many masses at one redshift, not many redshifts
@@ -134,16 +131,6 @@ def to_m500c(mass: Floats, redshift: Floats, definition: str, cosmology: FlatLam
         )
         converted[row] = solved[0] / cosmology.h
     return converted
-
-
-@cache
-def _colossus(hubble: float, matter: float, baryons: float, sigma8: float, ns: float) -> Any:
-    """Return colossus' flat LambdaCDM without radiation; it keeps its tables here, and no files on disk."""
-    from colossus.cosmology import cosmology as colossus_cosmology
-
-    parameters: dict[str, Any] = {"H0": hubble, "Om0": matter, "Ob0": baryons, "sigma8": sigma8, "ns": ns}
-    parameters |= {"flat": True, "relspecies": False, "persistence": ""}
-    return colossus_cosmology.setCosmology("published", **parameters)
 
 
 def rescale_sz(redshift: Floats, published: FlatLambdaCDM, target: FlatLambdaCDM) -> Floats:

@@ -5,14 +5,11 @@ Masses are M200c [Msun/h], lengths comoving Mpc/h unless called proper, velociti
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from clustermass.config.base import Cosmology
-from clustermass.cosmology import flat
+from clustermass.cosmology import flat, use_colossus
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,22 +23,6 @@ CONCENTRATION = "diemer19"  # Diemer & Joyce (2019, ApJ 871, 168)
 CONCENTRATION_SCATTER = 0.16  # dex at fixed mass: Diemer & Kravtsov (2015, ApJ 799, 108)
 EVRARD_SIGMA15, EVRARD_SLOPE = 1082.9, 0.3361  # km/s at E(z) M200c = 1e15 Msun/h: Evrard et al. (2008), abstract
 _CELL = 0.01  # dex: width of the cells that numbers of halos are drawn in
-
-
-def set_colossus(cosmology: Cosmology) -> None:
-    """Make a cosmology colossus' current one, without radiation and without files on disk."""
-    from colossus.cosmology import cosmology as colossus_cosmology
-
-    colossus_cosmology.setCurrent(_colossus(cosmology))
-
-
-@lru_cache(maxsize=8)
-def _colossus(cosmology: Cosmology) -> Any:
-    """Return colossus' object for a cosmology, kept as its tables take a while to make."""
-    from colossus.cosmology import cosmology as colossus_cosmology
-
-    parameters: dict[str, Any] = {**cosmology.model_dump(), "flat": True, "relspecies": False, "persistence": ""}
-    return colossus_cosmology.setCosmology("galaxies", **parameters)
 
 
 def efunc(redshift: float, cosmology: Cosmology) -> float:
@@ -84,7 +65,7 @@ def mean_concentration(m200c: Floats, redshift: float, cosmology: Cosmology) -> 
     m200c = np.asarray(m200c, float)
     if not m200c.size:
         return np.empty(0)
-    set_colossus(cosmology)
+    use_colossus(cosmology)
     # few nodes are enough: the relation is smooth, and colossus is slow on millions of halos
     low, high = np.log10(m200c.min()) - 0.01, np.log10(m200c.max()) + 0.01
     nodes = np.linspace(low, high, max(int((high - low) / 0.05), 4))
@@ -102,7 +83,7 @@ def mass_function(m200c: Floats, redshift: float, cosmology: Cosmology) -> Float
     """Return dn / dlog10 M200c [comoving (Mpc/h)^-3] of Tinker et al. (2008), by colossus."""
     from colossus.lss.mass_function import massFunction
 
-    set_colossus(cosmology)
+    use_colossus(cosmology)
     density = massFunction(np.asarray(m200c), redshift, mdef="200c", model=MASS_FUNCTION, q_out="dndlnM")
     return np.asarray(density * np.log(10))
 
@@ -111,7 +92,7 @@ def halo_bias(m200c: Floats, redshift: float, cosmology: Cosmology) -> Floats:
     """Return the linear bias of halos of M200c (Tinker et al. 2010), by colossus."""
     from colossus.lss.bias import haloBias
 
-    set_colossus(cosmology)
+    use_colossus(cosmology)
     return np.asarray(haloBias(np.asarray(m200c), redshift, "200c", model=BIAS))
 
 

@@ -20,8 +20,9 @@ from scipy.special import ndtr
 
 from clustermass.config.base import Cosmology
 from clustermass.config.galaxies import Galaxies
+from clustermass.cosmology import use_colossus
 from clustermass.galaxies import occupation as published
-from clustermass.galaxies.background import Bools, Floats, Ints, mass_function, set_colossus
+from clustermass.galaxies.background import Bools, Floats, Ints, mass_function
 
 # Scatter of stellar mass at fixed r-band luminosity [dex] = slope of log10 M/L in g - r times the spread of g - r of
 # galaxies at M_r - 5 log10 h = -20. Slope: Bell et al. (2003, ApJS 149, 289), which the stellar masses of Yang et al.
@@ -227,7 +228,7 @@ def _by_abundance(cosmology: Cosmology) -> tuple[Floats, Floats]:
 
     logh = np.arange(9.5, 16.3, 0.02)
     z = published.REFERENCE_REDSHIFT
-    set_colossus(published.WMAP3)
+    use_colossus(published.WMAP3)
     group = massFunction(10**logh, z, mdef="fof", model=published.GROUP_MASS_FUNCTION, q_out="dndlnM") * np.log(10)
     log_groups = np.log10(_above(group, logh))
     log_halos = np.log10(_above(mass_function(10**logh, z, cosmology), logh))

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.integrate import quad
 
 from clustermass.config.base import Cosmology
+from clustermass.cosmology import colossus
 
 Floats = NDArray[np.float64]
 
@@ -88,10 +89,4 @@ def linear_power(k: Floats, cosmology: Cosmology) -> Floats:
     -----
     Source: Eisenstein & Hu (1998), with baryon wiggles, normalised to sigma8, by colossus.
     """
-    from colossus.cosmology import cosmology as colossus_cosmology
-
-    # An instance of its own, not `setCosmology`: colossus' current cosmology belongs to the caller.
-    parameters = {"H0": cosmology.H0, "Om0": cosmology.Om0, "Ob0": cosmology.Ob0}
-    parameters |= {"sigma8": cosmology.sigma8, "ns": cosmology.ns}
-    universe = colossus_cosmology.Cosmology(name="linear", flat=True, relspecies=False, persistence="", **parameters)
-    return np.asarray(universe.matterPowerSpectrum(k, 0.0, model="eisenstein98"), float)
+    return np.asarray(colossus(cosmology).matterPowerSpectrum(k, 0.0, model="eisenstein98"), float)

@@ -5,8 +5,6 @@ What five surveys make of these halos stands in `clustermass.sources.surveys`.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,7 +13,7 @@ from scipy.interpolate import RegularGridInterpolator
 from clustermass.config.base import Cosmology
 from clustermass.config.simulated import Lightcone
 from clustermass.contracts import Column, Contract
-from clustermass.cosmology import flat
+from clustermass.cosmology import flat, use_colossus
 
 Floats = NDArray[np.float64]
 
@@ -118,7 +116,7 @@ def mass_function(log10_mass: Floats, redshift: Floats, cosmology: Cosmology) ->
     """
     from colossus.lss.mass_function import massFunction
 
-    _set_colossus(cosmology)
+    use_colossus(cosmology)
     h = cosmology.H0 / 100
     masses = 10**log10_mass * h  # colossus: Msun/h and (Mpc/h)^-3
     options = {"mdef": "500c", "model": MASS_FUNCTION, "q_out": "dndlnM"}
@@ -136,7 +134,7 @@ def m200m_over_m500c(log10_mass: Floats, redshift: Floats, lightcone: Lightcone,
     """
     from colossus.halo.mass_adv import changeMassDefinitionCModel
 
-    _set_colossus(cosmology)
+    use_colossus(cosmology)
     h = cosmology.H0 / 100
     mass_nodes = np.linspace(np.log10(lightcone.min_mass_msun), MAX_LOG10_MASS, _MASS_NODES)
     redshift_nodes = np.linspace(*lightcone.redshift, _REDSHIFT_NODES)
@@ -176,11 +174,3 @@ def _uniform_positions(lightcone: Lightcone, n: int, rng: np.random.Generator) -
     low, high = np.sin(np.radians(lightcone.dec_deg))
     dec = np.degrees(np.arcsin(rng.uniform(low, high, n)))
     return ra, np.clip(dec, *lightcone.dec_deg)
-
-
-def _set_colossus(cosmology: Cosmology) -> None:
-    """Make the configuration's cosmology colossus' current one, without radiation and without files on disk."""
-    from colossus.cosmology import cosmology as colossus_cosmology
-
-    parameters: dict[str, Any] = {**cosmology.model_dump(), "flat": True, "relspecies": False, "persistence": ""}
-    colossus_cosmology.setCosmology("simulated", **parameters)

@@ -6,30 +6,26 @@ from functools import lru_cache
 
 import numpy as np
 
+from clustermass.config.base import Cosmology
 from clustermass.config.snapshot import Snapshot
+from clustermass.cosmology import use_colossus
 from clustermass.sources.simulations.sieve import Floats
 
 _CHECK_MASS = 10**13.5  # Msun/h; above it halos are counted against the mass function
 
 
-def _cosmology(snapshot: Snapshot) -> tuple[float, ...]:
-    """Return what colossus needs, as a key for caches."""
-    return (snapshot.redshift, snapshot.h, snapshot.Om0, snapshot.Ob0, snapshot.sigma8, snapshot.ns)
-
-
-def _set_colossus(h: float, om0: float, ob0: float, sigma8: float, ns: float) -> None:
-    from colossus.cosmology import cosmology
-
-    fixed = {"flat": True, "relspecies": False, "persistence": ""}
-    cosmology.setCosmology("snapshot", H0=100 * h, Om0=om0, Ob0=ob0, sigma8=sigma8, ns=ns, **fixed)
+def _cosmology(snapshot: Snapshot) -> Cosmology:
+    """Return the cosmology of a snapshot."""
+    densities = {"Om0": snapshot.Om0, "Ob0": snapshot.Ob0}
+    return Cosmology(H0=100 * snapshot.h, sigma8=snapshot.sigma8, ns=snapshot.ns, **densities)
 
 
 @lru_cache(maxsize=4)
-def _m200c_over_mvir(redshift: float, *cosmology: float) -> tuple[Floats, Floats]:
+def _m200c_over_mvir(redshift: float, cosmology: Cosmology) -> tuple[Floats, Floats]:
     """Return masses Mvir [Msun/h] and M200c / Mvir: NFW, concentration of Diemer & Joyce (2019), no scatter."""
     from colossus.halo.mass_adv import changeMassDefinitionCModel
 
-    _set_colossus(*cosmology)
+    use_colossus(cosmology)
     nodes = np.geomspace(1e10, 1e16, 61)  # the relation is smooth: 1e-4 between nodes
     m200c = changeMassDefinitionCModel(nodes, redshift, "vir", "200c", c_model="diemer19", profile="nfw")[0]
     return nodes, m200c / nodes
@@ -37,17 +33,17 @@ def _m200c_over_mvir(redshift: float, *cosmology: float) -> tuple[Floats, Floats
 
 def m200c_from_mvir(mvir: Floats, snapshot: Snapshot) -> Floats:
     """Return M200c [Msun/h] of halos of a virial mass [Msun/h], shape (n,)."""
-    nodes, ratio = _m200c_over_mvir(*_cosmology(snapshot))
+    nodes, ratio = _m200c_over_mvir(snapshot.redshift, _cosmology(snapshot))
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(mvir * np.interp(np.log(mvir), np.log(nodes), ratio))
 
 
 @lru_cache(maxsize=4)
-def _tinker08(redshift: float, *cosmology: float) -> tuple[Floats, Floats]:
+def _tinker08(redshift: float, cosmology: Cosmology) -> tuple[Floats, Floats]:
     """Return masses M200c [Msun/h] and the number density of halos above them [h3/Mpc3], Tinker et al. (2008)."""
     from colossus.lss.mass_function import massFunction
 
-    _set_colossus(*cosmology)
+    use_colossus(cosmology)
     mass = np.geomspace(1e12, 1e16, 1200)
     density = massFunction(mass, redshift, mdef="200c", model="tinker08", q_in="M", q_out="dndlnM")
     above = np.cumsum((density * np.log(mass[1] / mass[0]))[::-1])[::-1]
@@ -56,7 +52,10 @@ def _tinker08(redshift: float, *cosmology: float) -> tuple[Floats, Floats]:
 
 def abundance(m200c: Floats, snapshot: Snapshot) -> tuple[dict[str, float], list[str]]:
     """Compare the number of halos with Tinker et al. (2008) in the box, and with what a mix-up of h would give."""
-    least, (mass, above) = max(_CHECK_MASS, snapshot.min_m200c_msun_h), _tinker08(*_cosmology(snapshot))
+    least, (mass, above) = (
+        max(_CHECK_MASS, snapshot.min_m200c_msun_h),
+        _tinker08(snapshot.redshift, _cosmology(snapshot)),
+    )
     factors = np.array([1, snapshot.h, 1 / snapshot.h])
     number = np.exp(np.interp(np.log(least * factors), np.log(mass), np.log(above))) * snapshot.box_mpc_h**3
     found = int((m200c >= least).sum())
