@@ -335,7 +335,11 @@ def halo_table(n: int = 60, seed: int = 7) -> pd.DataFrame:
     columns = {name: generator.uniform(0, BOX, n) for name in XYZ}
     columns |= {name: generator.normal(0, 300, n) for name in VELOCITY}
     columns |= {"m200c": masses, "r200c": background.r200c(masses, Z, PLANCK)}
-    columns |= {"halo": np.arange(n) * 3 + 5, "concentration": np.where(np.arange(n) % 2, np.nan, 5.0)}
+    columns |= {
+        "group": np.arange(n),
+        "halo": np.arange(n) * 3 + 5,
+        "concentration": np.where(np.arange(n) % 2, np.nan, 5.0),
+    }
     return pd.DataFrame(columns)
 
 

@@ -18,6 +18,7 @@ SNAPSHOT_HALOS = Contract(
     "host halos of one snapshot",
     (
         Column("halo", "int", "", "id in the snapshot", 0, unique=True),
+        Column("group", "int", "", "object that splits keep together: the halo that it is in, or becomes, at last", 0),
         *_PHASE_SPACE,
         Column("m200c", "float", "Msun/h", "M200c", 1e9, 1e17),
         Column("r200c", "float", "Mpc/h", "R200c, comoving", 0),

@@ -216,7 +216,8 @@ def _assemble(snapshot: Snapshot, main: Sieve, hosts: Sieve | None, conversions:
         "warnings": [*main.warnings, *(hosts.warnings if hosts else []), *warnings],
         "conversions": conversions,
     }
-    halos = SNAPSHOT_HALOS.validate(halos.astype({"halo": np.int64}), source.paths[0])
+    halos = halos.astype({"halo": np.int64})
+    halos = SNAPSHOT_HALOS.validate(halos.assign(group=halos["halo"]), source.paths[0])
     members = SNAPSHOT_GALAXIES.validate(galaxies.astype({"central": bool}), main.paths[0]) if len(galaxies) else None
     return SnapshotTables(halos, members, rejected_rows(main, hosts), notes)
 
