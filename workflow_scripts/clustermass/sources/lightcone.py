@@ -186,8 +186,8 @@ def k_correction(redshift: Floats) -> Floats:
     Notes
     -----
     Source: fits to GAMA galaxies (Smith et al. 2017, Fig. 13), weighted by the blue fraction of Skibba & Sheth (2009).
-    One for all galaxies: at z = 0.3, red ones are 0.08 mag fainter and blue ones 0.09 mag brighter; at z = 0.5, 0.21 and
-    0.25.
+    One for all galaxies: red ones are fainter by 0.08 mag at z = 0.3 and 0.21 at z = 0.5, blue ones brighter by 0.09
+    and 0.25.
     """
     mean = np.poly1d(BLUE_FRACTION * np.array(K_BLUE) + (1 - BLUE_FRACTION) * np.array(K_RED))
     inside = np.minimum(redshift, K_MAX_REDSHIFT)
