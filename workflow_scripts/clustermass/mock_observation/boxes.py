@@ -1,0 +1,195 @@
+"""Snapshots brought into the shape that the mock observation works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clustermass.config.mock_observation import MockObservation
+from clustermass.halofinder.grid import ParticleGrid, particle_grid
+from clustermass.halofinder.kernels import collect
+from clustermass.halofinder.members import members as particles_inside
+from clustermass.mock_observation.ragged import Floats, Ints
+from clustermass.sources.snapshot import SNAPSHOT_GALAXIES, SNAPSHOT_HALOS
+
+_XYZ, _VELOCITY = ["x", "y", "z"], ["vx", "vy", "vz"]
+
+
+@dataclass(frozen=True, eq=False)
+class Halos:
+    """Halos of a box, shape (halos,) each: id, group that splits keep together, log10 M200c [Msun/h], phase space.
+
+    `position` [Mpc/h, comoving] and `velocity` [km/s, peculiar] have the shape (halos, 3).
+    """
+
+    halo: Ints
+    group: Ints
+    log10_m200c: Floats
+    position: Floats
+    velocity: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class SnapshotBox:
+    """One periodic box of a snapshot, with the galaxies that pass the cuts in cell order.
+
+    Attributes
+    ----------
+    name : str
+    side : float
+        [Mpc/h, comoving]
+    halos : Halos
+        Cluster candidates.
+    grid : ParticleGrid
+        Positions of the galaxies.
+    velocity : array, shape (galaxies, 3)
+        Peculiar [km/s].
+    galaxy : array of int, shape (galaxies,)
+        Ids.
+    host : array of int, shape (galaxies,)
+        Candidate that a galaxy is a true member of, as a row of `halos`; -1: of none.
+    members, offsets : array of int
+        Galaxies of candidate i in cell order: `members[offsets[i] : offsets[i + 1]]`.
+    """
+
+    name: str
+    side: float
+    halos: Halos
+    grid: ParticleGrid
+    velocity: Floats
+    galaxy: Ints
+    host: Ints
+    members: Ints
+    offsets: Ints
+
+    @property
+    def true_richness(self) -> Ints:
+        """Number of true members of every candidate."""
+        return np.diff(self.offsets)
+
+    @property
+    def fastest(self) -> float:
+        """Largest speed of a galaxy and of a candidate, added [km/s]."""
+        return sum(float(np.sqrt(np.sum(v**2, 1).max(initial=0))) for v in (self.velocity, self.halos.velocity))
+
+    @property
+    def widest(self) -> float:
+        """Largest distance of a true member from its candidate [Mpc/h]; 0 without members."""
+        away = self.grid.positions[self.members] - np.repeat(self.halos.position, self.true_richness, axis=0)
+        away -= self.side * np.round(away / self.side)
+        return float(np.sqrt(np.sum(away**2, 1).max(initial=0)))
+
+
+def prepare_box(
+    name: str, halos: pd.DataFrame, galaxies: pd.DataFrame, side: float, options: MockObservation
+) -> SnapshotBox:
+    """Return a box with the galaxies and the cluster candidates that pass the cuts.
+
+    Parameters
+    ----------
+    name : str
+        Name of the box; ids are unique within it.
+    halos : pandas.DataFrame
+        Contract `SNAPSHOT_HALOS`.
+    galaxies : pandas.DataFrame
+        Contract `SNAPSHOT_GALAXIES`.
+    side : float
+        Side of the periodic box [Mpc/h, comoving].
+    options : MockObservation
+
+    Raises
+    ------
+    ContractError
+        A table breaks its contract.
+    ValueError
+        Halos or galaxies outside the box, galaxies of halos that are not in the table, a cut on a mass that galaxies
+        do not have, or nothing left after the cuts.
+    """
+    halos = SNAPSHOT_HALOS.validate(halos, f"halos of {name}")
+    galaxies = SNAPSHOT_GALAXIES.validate(galaxies, f"galaxies of {name}")
+    _check_hosts(name, halos, galaxies)
+    galaxies = galaxies[_passes(name, galaxies, options)]
+    log10_m200c = np.log10(halos["m200c"].to_numpy(float))
+    candidate = np.flatnonzero(log10_m200c >= options.min_log10_m200c)
+    if not len(galaxies) or not len(candidate):
+        raise ValueError(f"{name}: {len(galaxies)} galaxies and {len(candidate)} halos are left after the cuts")
+    position = halos[_XYZ].to_numpy(float)
+    outside = ~np.all((position >= 0) & (position < side), axis=1)
+    if outside.any():
+        row = int(np.flatnonzero(outside)[0])
+        raise ValueError(f"{name}: halo {row}: expected 0 <= x, y, z < {side} Mpc/h, got {position[row].tolist()}")
+    try:
+        grid = particle_grid(galaxies[_XYZ].to_numpy(float), side)
+    except ValueError as error:
+        raise ValueError(f"galaxies of {name}: {error}") from None
+    if options.membership == "halo":
+        host = _row_of(halos["halo"].to_numpy(), candidate, galaxies["halo"].to_numpy())[grid.order]
+    else:
+        host = _inside_r200c(grid, position, halos["r200c"].to_numpy(float), candidate)
+    members, offsets = collect(host, len(candidate))
+    return SnapshotBox(
+        name,
+        float(side),
+        Halos(
+            halos["halo"].to_numpy(np.int64)[candidate],
+            halos["group"].to_numpy(np.int64)[candidate],
+            log10_m200c[candidate],
+            position[candidate],
+            halos[_VELOCITY].to_numpy(float)[candidate],
+        ),
+        grid,
+        galaxies[_VELOCITY].to_numpy(float)[grid.order],
+        galaxies["galaxy"].to_numpy(np.int64)[grid.order],
+        host,
+        members,
+        offsets,
+    )
+
+
+def _check_hosts(name: str, halos: pd.DataFrame, galaxies: pd.DataFrame) -> None:
+    """Refuse galaxies of halos that are not in the table."""
+    orphan = ~(galaxies["halo"].isin(halos["halo"]) | (galaxies["halo"] == -1)).to_numpy()
+    if orphan.any():
+        row = galaxies[orphan].iloc[0]
+        raise ValueError(
+            f"{name}: galaxy {row['galaxy']}: expected a halo of the table of halos, or -1, got {row['halo']}"
+            f" ({orphan.sum()} such galaxies)"
+        )
+
+
+def _passes(name: str, galaxies: pd.DataFrame, options: MockObservation) -> NDArray[np.bool_]:
+    """Return which galaxies pass the cuts on mass and kind, shape (galaxies,)."""
+    passes = np.ones(len(galaxies), bool) if options.centrals else ~galaxies["central"].to_numpy(bool)
+    for column, cut, option in (
+        ("log10_mstar", options.min_log10_mstar, "min_log10_mstar"),
+        ("m_acc", options.min_macc_msun_h, "min_macc_msun_h"),
+    ):
+        if cut is None:
+            continue
+        values = galaxies[column].to_numpy(float)
+        missing = passes & np.isnan(values)
+        if missing.any():
+            raise ValueError(
+                f"{name}: column {column}: expected a value for every galaxy, as {option} is {cut},"
+                f" got none for {missing.sum()} of {len(galaxies)}; {option}: null makes no cut"
+            )
+        passes &= values >= cut
+    return passes
+
+
+def _row_of(halo: Ints, candidate: Ints, wanted: Ints) -> Ints:
+    """Return which candidate each wanted id is, -1 where it is none, shape (wanted,)."""
+    return pd.Index(halo[candidate]).get_indexer(pd.Index(wanted)).astype(np.int64)
+
+
+def _inside_r200c(grid: ParticleGrid, position: Floats, r200c: Floats, candidate: Ints) -> Ints:
+    """Return the candidate inside whose R200c each galaxy is, in cell order; where spheres meet, the deepest counts."""
+    inside = particles_inside(grid.positions, position, r200c, 1.0, grid.box)
+    host = np.full(len(grid.positions), -1, np.int64)
+    row = np.full(len(position), -1, np.int64)
+    row[candidate] = np.arange(len(candidate))
+    host[inside.particles] = np.repeat(row, np.diff(inside.offsets))
+    return host
