@@ -18,6 +18,7 @@ from clustermass.config.simulated import Lightcone
 from clustermass.cosmology import flat
 from clustermass.sources import simulated, surveys
 from clustermass.sources.catalogues import parse_unit, split_column, standardise
+from clustermass.sources.richness import MEMBERS, RICHNESS, depth_scale
 from clustermass.sources.simulated import HALOS, halo_lightcone
 from clustermass.sources.surveys import SURVEYS
 from clustermass.sources.tables import read_catalogue
@@ -43,9 +44,33 @@ def halos() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def catalogues(halos: pd.DataFrame) -> dict[str, Table]:
-    return {
-        name: survey(halos, COSMOLOGY, published_in(name), np.random.default_rng(3)) for name, survey in SURVEYS.items()
+    return {name: observe(name, halos, 3) for name in SURVEYS}
+
+
+def observe(name: str, halos: pd.DataFrame, seed: int) -> Table:
+    """Return what a survey makes of halos; redMaPPer sees the clusters that `found` makes of them."""
+    seen = found(halos) if name == "redmapper" else halos.assign(group="G" + halos["id"])
+    return SURVEYS[name](seen, COSMOLOGY, published_in(name), np.random.default_rng(seed))
+
+
+def found(halos: pd.DataFrame) -> pd.DataFrame:
+    """Return clusters as if measured, in the contract: richness 30 at 3e14 Msun, redshifts off by a hundredth."""
+    z = halos["redshift"].to_numpy()
+    columns = {
+        "cluster": [f"C{number:07d}" for number in range(1, len(halos) + 1)],
+        "id": halos["id"],
+        "group": "G" + halos["id"],
+        "share": 0.8,
+        "ra": halos["ra"],
+        "dec": halos["dec"],
+        "redshift": z,
+        "z_lambda": z + 0.01,
+        "z_lambda_err": 0.01 + 0.0 * z,
+        "richness": 30 * halos["m500c"] / 3e14,
+        "richness_err": np.sqrt(3 * halos["m500c"] / 3e14),
+        "scale": depth_scale(z),
     }
+    return RICHNESS.validate(pd.DataFrame(columns), "richness")
 
 
 def equal_halos(n: int, m500c: float, redshift: float) -> pd.DataFrame:
@@ -198,7 +223,7 @@ def test_the_workflow_reads_what_the_survey_wrote(catalogues: dict[str, Table], 
 @pytest.mark.parametrize("name", SURVEYS)
 def test_the_same_seed_gives_the_same_catalogue(patch: pd.DataFrame, name: str) -> None:
     def rows(seed: int) -> list[str]:
-        return [str(row) for row in SURVEYS[name](patch, COSMOLOGY, published_in(name), np.random.default_rng(seed))]
+        return [str(row) for row in observe(name, patch, seed)]
 
     assert rows(6) == rows(6)
     assert rows(6) != rows(7)
@@ -206,9 +231,15 @@ def test_the_same_seed_gives_the_same_catalogue(patch: pd.DataFrame, name: str) 
 
 @pytest.mark.parametrize("name", SURVEYS)
 def test_an_empty_sky_gives_an_empty_catalogue(patch: pd.DataFrame, catalogues: dict[str, Table], name: str) -> None:
-    table = SURVEYS[name](patch.iloc[:0], COSMOLOGY, published_in(name), np.random.default_rng(8))
+    table = observe(name, patch.iloc[:0], 8)
     assert len(table) == 0
     assert table.colnames == catalogues[name].colnames
+
+
+@pytest.mark.parametrize("name", SURVEYS)
+def test_every_row_names_its_halo_and_its_parent_object(catalogues: dict[str, Table], name: str) -> None:
+    table = catalogues[name]
+    assert all(group == "G" + halo for group, halo in zip(table["GROUP"], table["HALO"], strict=True))
 
 
 @pytest.mark.parametrize("name", SURVEYS)
@@ -248,21 +279,42 @@ def test_redmapper_selection(catalogues: dict[str, Table]) -> None:
     assert all(len(name) == 20 and name.startswith("RMJ") for name in table["NAME"])
 
 
-def test_redmapper_richness_of_equal_halos() -> None:
-    """Murata et al. (2018) at the pivot: <ln lambda> = 3.207, of which 0.680 lie above ln 20 (scatter 0.456)."""
-    pivot = equal_halos(20000, 3e14 / 0.6774 / 1.8, 0.2)
-    table = SURVEYS["redmapper"](pivot, COSMOLOGY, published_in("redmapper"), np.random.default_rng(9))
-    assert len(set(table["HALO"])) / 20000 == pytest.approx(0.680, abs=0.013)
-    high = (np.asarray(table["LAMBDA"]) > np.exp(3.207)).sum() / 20010
-    assert high == pytest.approx(0.5, abs=0.015)
+def test_redmapper_publishes_what_was_measured(catalogues: dict[str, Table], halos: pd.DataFrame) -> None:
+    clusters = found(halos).set_index("id")
+    table = catalogues["redmapper"].to_pandas().drop_duplicates("ID")
+    seen = (clusters["richness"] > 20 * clusters["scale"]) & clusters["z_lambda"].between(0.08, 0.55)
+    assert set(table["HALO"]) == set(clusters.index[seen])
+    rows = clusters.loc[table["HALO"]]
+    for column, measured in {
+        "LAMBDA": "richness",
+        "LAMBDA_ERR": "richness_err",
+        "Z_LAMBDA": "z_lambda",
+        "S": "scale",
+    }.items():
+        assert np.array_equal(table[column], rows[measured])
+    assert [f"C{number:07d}" for number in table["ID"]] == list(rows["cluster"])
 
 
-def test_redmapper_photometric_redshifts(catalogues: dict[str, Table], halos: pd.DataFrame) -> None:
-    table = catalogues["redmapper"]
-    truth, z_lambda = with_truth(table, halos)["redshift"].to_numpy(), np.asarray(table["Z_LAMBDA"])
-    assert np.std((z_lambda - truth) / np.asarray(table["Z_LAMBDA_ERR"])) == pytest.approx(1, abs=0.05)
-    assert np.median(np.asarray(table["Z_LAMBDA_ERR"])[abs(truth - 0.1) < 0.01]) == pytest.approx(0.006, rel=0.1)
-    assert np.median(np.asarray(table["Z_LAMBDA_ERR"])[abs(truth - 0.5) < 0.02]) == pytest.approx(0.02, rel=0.1)
+def test_the_standard_table_keeps_sightings_of_one_object_together(
+    catalogues: dict[str, Table], tmp_path: Path
+) -> None:
+    path = tmp_path / "redmapper.fits"
+    catalogues["redmapper"].write(path)
+    frame = standardise(read_catalogue(path), CATALOGUES["redmapper"], path).frame
+    assert set(frame["group"]) == set(catalogues["redmapper"]["GROUP"])
+
+
+def test_redmapper_members_are_those_of_the_listed_clusters(catalogues: dict[str, Table]) -> None:
+    catalogue = catalogues["redmapper"]
+    first, other = int(catalogue["ID"][0]), int(np.max(catalogue["ID"])) + 1
+    members = MEMBERS.empty()
+    for number, name in enumerate([f"C{first:07d}", f"C{other:07d}", f"C{first:07d}"]):
+        members.loc[number] = [name, number, 10.0, 20.0, 0.2, 18.0, 0.9, 0.5, 0.1]
+    table = surveys.redmapper_members(catalogue, members)
+    assert list(table["ID"]) == [first, first]
+    assert list(table["GALAXY"]) == [0, 2]
+    assert (table["P"] == 0.5).all()
+    assert str(table["R"].unit) == "Mpc"
 
 
 def test_redmapper_centres(catalogues: dict[str, Table], halos: pd.DataFrame) -> None:
@@ -274,12 +326,6 @@ def test_redmapper_centres(catalogues: dict[str, Table], halos: pd.DataFrame) ->
     # of a Gamma distribution of shape 2, (1 + t) exp(-t) lies beyond t = x / tau; almost no exponential one does
     beyond = 0.25 * (1 + 0.1 / 0.17) * np.exp(-0.1 / 0.17) + 0.75 * np.exp(-0.1 / 0.015)
     assert np.mean(x > 0.1) == pytest.approx(beyond, abs=0.02)
-
-
-def test_depth_scale_rises_only_beyond_the_complete_redshift() -> None:
-    scale = surveys.depth_scale(np.array([0.1, 0.35, 0.4, 0.5]))
-    assert scale[:2].tolist() == [1, 1]
-    assert 1 < scale[2] < scale[3] < 4
 
 
 # Planck
@@ -303,7 +349,7 @@ def test_msz_without_noise_is_the_hydrostatic_mass_rescaled(monkeypatch: pytest.
     for name in ("SCATTER_Y", "REDSHIFT_ERR", "NOISE_SCATTER"):
         monkeypatch.setattr(surveys, name, 0.0)
     monkeypatch.setattr(surveys, "NOISE_Y", (1e-12, 1e-12))
-    table = SURVEYS["planck"](equal_halos(50, 8e14, 0.3), COSMOLOGY, published_in("planck"), np.random.default_rng(10))
+    table = observe("planck", equal_halos(50, 8e14, 0.3), 10)
     mass = np.asarray(table["MSZ"])[table["MSZ"] > 0]
     factor = masses.rescale_sz(np.array([0.3]), FlatLambdaCDM(70, 0.3), flat(COSMOLOGY))
     assert mass * factor == pytest.approx(6.4, rel=1e-6)
@@ -321,7 +367,7 @@ def test_planck_selection_and_blanks(catalogues: dict[str, Table]) -> None:
 
 def test_planck_positions_are_off_by_the_stated_error() -> None:
     halos = equal_halos(2000, 1.5e15, 0.2)
-    table = SURVEYS["planck"](halos, COSMOLOGY, published_in("planck"), np.random.default_rng(11))
+    table = observe("planck", halos, 11)
     offset = separation_arcmin(table, with_truth(table, halos), "RA", "DEC")
     assert np.mean(offset < np.asarray(table["POS_ERR"])) == pytest.approx(0.95, abs=0.02)
     assert np.median(table["POS_ERR"]) == pytest.approx(2.4, rel=0.05)
@@ -347,7 +393,7 @@ def test_luminosity_arnaud10_by_hand() -> None:
 
 def test_mcxc_masses_of_bright_clusters_are_hydrostatic() -> None:
     halos = equal_halos(4000, 1e15, 0.06)  # all of them far above the flux limit
-    table = SURVEYS["mcxc"](halos, COSMOLOGY, published_in("mcxc"), np.random.default_rng(12))
+    table = observe("mcxc", halos, 12)
     assert len(set(table["HALO"])) == 4000
     factor = masses.rescale_luminosity_arnaud10(np.asarray(table["z"]), FlatLambdaCDM(70, 0.3), flat(COSMOLOGY))
     ln_mass = np.log(np.asarray(table["M500"]) * factor * 1e14)
@@ -359,7 +405,7 @@ def test_xcs_masses_are_hydrostatic_within_the_scatter(monkeypatch: pytest.Monke
     monkeypatch.setattr(surveys, "XCS_SKY", 0.5)
     monkeypatch.setattr(surveys, "XCS_SPECTROSCOPIC", 1.0)
     halos = equal_halos(8000, 5e14, 0.3)
-    table = SURVEYS["xcs"](halos, COSMOLOGY, published_in("xcs"), np.random.default_rng(13))
+    table = observe("xcs", halos, 13)
     measured = table[~table["R500"].mask]
     published, z = flat(CATALOGUES["xcs"].cosmology), np.asarray(measured["z"])
     mass = masses.m500c_from_r500(np.asarray(measured["R500"]), z, published)
@@ -379,7 +425,7 @@ def test_xcs_blanks(catalogues: dict[str, Table]) -> None:
 
 def test_rass_luminosities_of_bright_groups_are_unbiased() -> None:
     halos = equal_halos(4000, 5e14, 0.1)
-    table = SURVEYS["rass_dr7"](halos, COSMOLOGY, published_in("rass_dr7"), np.random.default_rng(14))
+    table = observe("rass_dr7", halos, 14)
     assert np.median(table["SNR"]) > 10
     relation, published = LuminosityMass(), FlatLambdaCDM(70, 0.3)
     z, bright = np.asarray(table["z"]), np.asarray(table["LX"])
@@ -404,7 +450,7 @@ def test_rass_snr_is_a_signal_to_noise() -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(surveys, "SCATTER_MANTZ10", 0.0)
         patched.setattr(surveys, "REDSHIFT_ERR", 0.0)
-        table = SURVEYS["rass_dr7"](halos, COSMOLOGY, published_in("rass_dr7"), np.random.default_rng(15))
+        table = observe("rass_dr7", halos, 15)
     luminosity, error = np.asarray(table["LX"]), np.asarray(table["e_LX"])
     assert luminosity.std() == pytest.approx(np.sqrt(np.mean(error**2)), rel=0.05)
 

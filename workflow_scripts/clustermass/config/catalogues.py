@@ -145,7 +145,7 @@ CATALOGUES: dict[str, Catalogue] = {
         vizier="J/ApJS/224/1/cat_dr8",
         cuts={"richness": Cut(above=20)},
         layouts=[
-            Layout(**_REDMAPPER, group="HALO"),  # simulated: several sightings of one halo stay together
+            Layout(**_REDMAPPER, group="GROUP"),  # simulated: several sightings of one object stay together
             Layout(**_REDMAPPER),
             Layout(
                 id="Name",

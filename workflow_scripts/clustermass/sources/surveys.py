@@ -1,12 +1,14 @@
 """Five surveys of the simulated sky, each in the columns of the real catalogue.
 
-Every survey takes halos (contract `HALOS`), the cosmology they live in and a generator, and returns an astropy table
+Every survey takes halos of the light cone, the cosmology they live in and a generator, and returns an astropy table
 with names, units and sentinels of the first layout of its stanza in ``config/catalogues.py``, a few more columns of the
-real file, and HALO, the parent halo. Luminosities, masses and radii are published in the cosmology of the real
-catalogue: what the sky fixes (fluxes, angular Y500, temperatures) is the same in both.
+real file, HALO, the parent halo, and GROUP, its parent object, which the light cone may show more than once. redMaPPer
+takes the clusters that `clustermass.sources.richness` found among the galaxies instead. Luminosities, masses and radii
+are published in the cosmology of the real catalogue: what the sky fixes (fluxes, angular Y500, temperatures) is equal.
 
 Masses calibrated on X-ray hydrostatic masses (Planck, MCXC, XCS) are (1-b) M500c; those of Mantz et al. (2010b) are
-M500c. No survey has spurious detections, blends or a mask. Numbers marked "ours" are round choices, without a paper.
+M500c. No survey has spurious detections or a mask; only redMaPPer blends what stands in line. Numbers marked "ours" are
+round choices, without a paper.
 """
 
 from __future__ import annotations
@@ -21,12 +23,12 @@ from astropy.coordinates import SkyCoord
 from astropy.cosmology import FlatLambdaCDM
 from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
-from scipy.special import exp1
 
 from clustermass.config.base import Cosmology
 from clustermass.config.catalogues import LuminosityMass
 from clustermass.cosmology import flat
 from clustermass.masses import ALPHA_SZ, BETA_SZ, SLOPE_ARNAUD10
+from clustermass.sources.richness_kernels import RADIUS, RADIUS_SLOPE
 
 Floats = NDArray[np.float64]
 Generator = np.random.Generator
@@ -36,16 +38,9 @@ HYDROSTATIC = 0.8  # 1-b: hydrostatic over true mass; Planck Collaboration XX (2
 REDSHIFT_ERR = 0.001  # of a spectroscopic cluster redshift: 300 km/s, ours
 DUPLICATED = 1 / 2000  # share of rows that stand twice, ours
 
-# redMaPPer: Murata et al. (2018, ApJ 854, 120), abstract: <ln lambda> = A + B ln x, scatter S0 + Q ln x; x = M/pivot
-MURATA_A, MURATA_B, MURATA_S0, MURATA_Q = 3.207, 0.993, 0.456, -0.169
-MURATA_PIVOT = 3e14  # M200m [Msun/h]
-MIN_SCATTER = 0.1  # floor of the relation's scatter, reached far above its masses, ours
+# redMaPPer
 MIN_RICHNESS = 20.0  # lambda / S; Rykoff et al. (2014, ApJ 785, 104)
 REDMAPPER_REDSHIFT = (0.08, 0.55)  # Rykoff et al. (2014), range of z_lambda
-COMPLETE_REDSHIFT = 0.35  # volume limited to here: Rykoff et al. (2014), abstract
-MIN_LUMINOSITY = 0.2  # L / L* of galaxies that count for the richness; Rykoff et al. (2014)
-MSTAR = (22.44, 3.36, 0.273, -0.0618, -0.0227)  # m*(z) = sum c_k ln(z)^k, i band; Rykoff et al. (2016), recalled
-PHOTOZ_ERR = ((0.1, 0.5), (0.006, 0.02))  # redshifts and sigma_z there; Rykoff et al. (2014), abstract
 SPECTROSCOPIC = 0.62  # share with Z_SPEC in the public file, about; unverified
 MISCENTRED = 0.25  # share; Zhang et al. (2019, MNRAS 487, 2578), abstract
 MISCENTRED_TAU = 0.17  # Gamma distribution x / tau^2 exp(-x / tau), x = r / R_lambda; Zhang et al. (2019), recalled
@@ -89,67 +84,69 @@ RASS_FLUX_PER_RATE = 2e-11  # erg/s/cm2 (0.1-2.4 keV) at 1 count/s (0.5-2 keV), 
 RASS_CENTRE = 0.5  # of one axis [arcmin], ours
 
 
-def redmapper(halos: pd.DataFrame, cosmology: Cosmology, published: FlatLambdaCDM, rng: Generator) -> Table:
+def redmapper(clusters: pd.DataFrame, cosmology: Cosmology, published: FlatLambdaCDM, rng: Generator) -> Table:
     """Return the simulated redMaPPer SDSS DR8 catalogue: clusters of lambda / S(z) > 20.
 
-    Richness is drawn at the halo's M200m; its scatter is the total one, measurement and projection included. Where only
-    lambda / S galaxies are seen, their Poisson error adds a variance of lambda (S - 1). The relation was measured at
-    0.10 < z < 0.33 and 20 < lambda < 100; elsewhere it is an extrapolation without evolution. Halos below the light
-    cone's smallest mass that scatter up are missing.
+    Parameters
+    ----------
+    clusters : pandas.DataFrame
+        Contract `clustermass.sources.richness.RICHNESS`: richness and photometric redshift as measured.
 
     Notes
     -----
-    Source: Murata et al. (2018); Rykoff et al. (2014, 2016); miscentring of Zhang et al. (2019). The richness-mass
-    relation of Jimeno et al. (2018), which the weak labels invert, is used nowhere. Error of richness: Poisson error of
-    the lambda / S galaxies seen, times S.
+    Source: Rykoff et al. (2014, 2016), selection; miscentring of Zhang et al. (2019), which moves the published centre
+    after the measurement, so that it does not lower the richness. Put in here: miscentring and the share of
+    spectroscopic redshifts, those of central galaxies, at random. ID is the number of the cluster.
     """
-    x = np.log(halos["m200m"].to_numpy() * cosmology.H0 / 100 / MURATA_PIVOT)
-    scatter = np.maximum(MURATA_S0 + MURATA_Q * x, MIN_SCATTER)
-    richness = np.exp(MURATA_A + MURATA_B * x + scatter * rng.standard_normal(len(x)))
-    z = halos["redshift"].to_numpy()
-    z_err = PHOTOZ_ERR[1][0] + (z - PHOTOZ_ERR[0][0]) * np.diff(PHOTOZ_ERR[1]) / np.diff(PHOTOZ_ERR[0])
-    z_err = np.maximum(z_err, 0.004)  # Rykoff et al. (2014), smallest e_zlambda
-    z_lambda, scale = z + z_err * rng.standard_normal(len(z)), depth_scale(z)
-    richness = richness + np.sqrt(richness * (scale - 1)) * rng.standard_normal(len(z))
-    low, high = REDMAPPER_REDSHIFT
-    seen = (richness > MIN_RICHNESS * scale) & (z_lambda > low) & (z_lambda < high)
-    halos, richness, scale, z_lambda, z_err = halos[seen], richness[seen], scale[seen], z_lambda[seen], z_err[seen]
-    n, z = len(halos), z[seen]
+    z_lambda, low, high = clusters["z_lambda"].to_numpy(), *REDMAPPER_REDSHIFT
+    rich = clusters["richness"].to_numpy() > MIN_RICHNESS * clusters["scale"].to_numpy()
+    clusters = clusters[rich & (z_lambda > low) & (z_lambda < high)]
+    n, z, richness = len(clusters), clusters["redshift"].to_numpy(), clusters["richness"].to_numpy()
+    z_lambda = clusters["z_lambda"].to_numpy()
     well = rng.exponential(CENTRED_SCALE, n)
     offset = np.where(rng.uniform(size=n) < MISCENTRED, rng.gamma(2, MISCENTRED_TAU, n), well)
-    radius = (richness / 100) ** 0.2 / (cosmology.H0 / 100)  # R_lambda, proper Mpc; Rykoff et al. (2014)
-    ra, dec = _moved(halos, offset * radius * _arcmin_per_mpc(z, flat(cosmology)), rng)
+    radius = RADIUS * (richness / 100) ** RADIUS_SLOPE / (cosmology.H0 / 100)  # R_lambda, proper Mpc
+    ra, dec = _moved(clusters, offset * radius * _arcmin_per_mpc(z_lambda, flat(cosmology)), rng)
     z_spec = np.where(rng.uniform(size=n) < SPECTROSCOPIC, z + rng.normal(0, REDSHIFT_ERR, n), -1)
     columns = {
-        "ID": np.arange(1, n + 1),
+        "ID": cluster_numbers(clusters["cluster"]),
         "NAME": sexagesimal_names("RMJ", ra, dec),
         "RA": ra,
         "DEC": dec,
         "Z_LAMBDA": z_lambda,
-        "Z_LAMBDA_ERR": z_err,
+        "Z_LAMBDA_ERR": clusters["z_lambda_err"].to_numpy(),
         "LAMBDA": richness,
-        "LAMBDA_ERR": np.sqrt(richness * scale),
-        "S": scale,
+        "LAMBDA_ERR": clusters["richness_err"].to_numpy(),
+        "S": clusters["scale"].to_numpy(),
         "Z_SPEC": z_spec,
     }
-    return _catalogue(columns, {"RA": "deg", "DEC": "deg"}, halos, rng)
+    return _catalogue(columns, {"RA": "deg", "DEC": "deg"}, clusters, rng)
 
 
-def depth_scale(redshift: Floats) -> Floats:
-    """Return S(z), the richness over the number of galaxies that SDSS is deep enough to see.
+def redmapper_members(catalogue: Table, members: pd.DataFrame) -> Table:
+    """Return the members of a catalogue's clusters, in columns of redMaPPer's file of members.
 
-    The galaxies of a cluster follow a Schechter function of slope -1; those brighter than 0.2 L* count. Beyond z = 0.35
-    the survey's limit is brighter: it stays at the apparent magnitude that 0.2 L* has at z = 0.35.
+    ID is that of the cluster, P the probability of membership, R the distance from where richness was measured [proper
+    Mpc/h], ZRED the red-sequence redshift; MAG_R and G_R (in the rest frame) have no errors.
 
-    Notes
-    -----
-    Source: Rykoff et al. (2014), section on richness and survey depth; m*(z) of Rykoff et al. (2016), i band. The mask
-    is left out, so that S = 1 below z = 0.35.
+    Parameters
+    ----------
+    catalogue : astropy.table.Table
+        Made by `redmapper`.
+    members : pandas.DataFrame
+        Contract `clustermass.sources.richness.MEMBERS`.
     """
-    log_z = np.log([np.maximum(redshift, COMPLETE_REDSHIFT), np.full(np.shape(redshift), COMPLETE_REDSHIFT)])
-    magnitude, limit = np.polynomial.polynomial.polyval(log_z, MSTAR)
-    brighter = np.maximum(magnitude - limit, 0)
-    return np.asarray(exp1(MIN_LUMINOSITY) / exp1(MIN_LUMINOSITY * 10 ** (0.4 * brighter)))
+    ids = cluster_numbers(members["cluster"])
+    listed = np.isin(ids, np.asarray(catalogue["ID"]))
+    names = {"RA": "ra", "DEC": "dec", "R": "distance", "P": "probability", "ZRED": "z_red", "MAG_R": "r", "G_R": "g_r"}
+    columns = {name: members[column].to_numpy()[listed] for name, column in {**names, "GALAXY": "galaxy"}.items()}
+    units = {"RA": "deg", "DEC": "deg", "R": "Mpc", "MAG_R": "mag", "G_R": "mag"}
+    return Table({"ID": ids[listed], **columns}, units=units)
+
+
+def cluster_numbers(names: pd.Series) -> NDArray[np.int64]:
+    """Return the numbers in names of clusters, 'C0000012': 12."""
+    return np.array([int(name[1:]) for name in names], dtype=np.int64)
 
 
 def planck(halos: pd.DataFrame, cosmology: Cosmology, published: FlatLambdaCDM, rng: Generator) -> Table:
@@ -437,9 +434,10 @@ def _moved(halos: pd.DataFrame, offset_arcmin: Floats, rng: Generator) -> tuple[
 
 
 def _catalogue(columns: dict[str, Any], units: dict[str, str], halos: pd.DataFrame, rng: Generator) -> Table:
-    """Return a table with units, the parent halos, and a few rows that stand twice, one after the other."""
+    """Return a table with units, parent halos and objects, and a few rows that stand twice, one after the other."""
     texts = {name: np.asarray(values, dtype=str) for name, values in columns.items() if isinstance(values, list)}
     table = Table({**columns, **texts, "HALO": halos["id"].to_numpy(dtype=str)})
+    table["GROUP"] = halos["group"].to_numpy(dtype=str)
     for name, unit in units.items():
         table[name].unit = unit
     n = len(table)
