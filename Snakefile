@@ -22,6 +22,7 @@ except ConfigError as error:
 
 
 include: "rules/common.smk"
+include: "rules/universe.smk"
 include: "rules/data.smk"
 include: "rules/crossmatch.smk"
 include: "rules/paper_lin2022.smk"

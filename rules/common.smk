@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from clustermass.config.base import Cosmology
 from clustermass.config.catalogues import Archive, Catalogue
+from clustermass.config.nbody import Nbody
 from clustermass.provenance import code_version
 from clustermass.sources.local import local_file
 
@@ -12,10 +14,15 @@ wildcard_constraints:
     catalogue="|".join(config["catalogues"]),
     survey="[a-z0-9_]+",
     reading="[a-z_]+",
+    box="[a-z][a-z0-9_]*",
+    snapshot="z[0-9.]+",
 
 
 PARENT = config["crossmatch"]["clusters"]
 LABEL_CATALOGUES = config["crossmatch"]["priority"]
+BOXES = [f"box{number}" for number in range(1, config["universe"]["boxes"] + 1)]  # the last is held out
+DYNAMICS = [config["universe"]["ho2019"], config["universe"]["kodiramanah2021"]]
+SNAPSHOTS = [f"z{redshift:g}" for redshift in config["nbody"]["redshifts"]]
 READINGS = ["projected_proper", "projected_comoving", "three_dimensional", "none"]
 
 
@@ -47,6 +54,29 @@ def simulated_catalogue(wildcards):
     """Return the simulated survey that stands in for a catalogue, or nothing where there is none."""
     survey = config["catalogues"][wildcards.catalogue].get("simulated")
     return [] if survey is None else f"results/simulated/data/surveys/{survey}.fits"
+
+
+def smallest_halo():
+    """Return the smallest M200c that the N-body boxes resolve [Msun/h]."""
+    mass = Nbody(**config["nbody"]).particle_mass(Cosmology(**config["cosmology"]))
+    return config["universe"]["min_particles"] * mass
+
+
+def galaxy_options(wildcards):
+    """Return how galaxies are made: snapshots that only the light cone uses need bright ones, without particles."""
+    if wildcards.snapshot in [f"z{redshift:g}" for redshift in DYNAMICS]:
+        return config["galaxies"]
+    bright = {
+        "max_abs_mag_r": config["universe"]["cone_max_abs_mag_r"],
+        "min_halo_mass": config["universe"]["cone_min_halo_mass"],
+    }
+    return config["galaxies"] | {"structure": "analytic", "min_log10_mstar": 12} | bright
+
+
+def snapshot_files(name):
+    """Return the files of a snapshot of a real simulation."""
+    stanza = config["snapshots"][name]
+    return [str(Path(config["archive"]["folder"] or ".") / file) for file in stanza["files"] + stanza["host_files"]]
 
 
 def limits():

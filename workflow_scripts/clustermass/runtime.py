@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+
+class Progress:
+    """Prints how far a long piece of work is and how long it will take still; called with the parts done and all."""
+
+    def __init__(self, what: str) -> None:
+        self.what, self.start = what, time.monotonic()
+
+    def __call__(self, done: int, all_parts: int) -> None:
+        """Say that so many of all parts are done."""
+        spent = time.monotonic() - self.start
+        left = f", about {spent / done * (all_parts - done):.0f} s left" if done else ""
+        print(f"{self.what}: {done} of {all_parts} after {spent:.0f} s{left}")
 
 
 @contextmanager

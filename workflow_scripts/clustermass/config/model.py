@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from clustermass.config.base import Cosmology, Section
 from clustermass.config.catalogues import CATALOGUES, Archive, Catalogue
 from clustermass.config.crossmatch import Crossmatch, Labels
 from clustermass.config.figures import Figures
+from clustermass.config.galaxies import Galaxies
+from clustermass.config.nbody import Nbody
 from clustermass.config.simulated import Lightcone
+from clustermass.config.snapshot import Snapshot
+from clustermass.config.universe import Universe
 
 DEFAULT_FILE = Path(__file__).resolve().parents[3] / "config.yaml"
 Source = Literal["simulated", "archival"]
@@ -43,6 +47,9 @@ class Config(Section):
         description="rescaled: masses of label catalogues brought to `cosmology`, by each one's observable",
     )
     archive: Archive = Archive()
+    universe: Universe = Universe()
+    nbody: Nbody = Nbody()
+    galaxies: Galaxies = Galaxies()
     lightcone: Lightcone = Lightcone()
     crossmatch: Crossmatch = Crossmatch()
     labels: Labels = Labels()
@@ -50,6 +57,17 @@ class Config(Section):
     catalogues: dict[str, Catalogue] = Field(
         CATALOGUES, description="cluster catalogues by name; add a stanza to add a label catalogue"
     )
+    snapshots: dict[str, Snapshot] = Field(
+        {}, description="snapshots of real simulations by name, read from files where source is archival"
+    )
+
+    @model_validator(mode="after")
+    def _snapshots_are_made(self) -> Config:
+        for name in ("ho2019", "kodiramanah2021"):
+            redshift = getattr(self.universe, name)
+            if redshift not in self.nbody.redshifts:
+                raise ValueError(f"universe.{name}: {redshift} is not among nbody.redshifts, {self.nbody.redshifts}")
+        return self
 
 
 def load(settings: dict[str, Any]) -> dict[str, Any]:

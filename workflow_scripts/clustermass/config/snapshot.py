@@ -8,14 +8,16 @@ from pydantic import Field, model_validator
 
 from clustermass.config.base import Fraction, Positive, Section
 
-SnapshotFormat = Literal["embedded", "rockstar_csv", "universe_machine", "sag_csv", "kodi_ramanah_mock"]
+SnapshotFormat = Literal["rockstar_csv", "universe_machine", "sag_csv", "kodi_ramanah_mock"]
 
 
 class Snapshot(Section):
     """One snapshot of a simulation; the defaults are those of MDPL2 (Klypin et al. 2016) and of Ho et al. (2019)."""
 
-    format: SnapshotFormat = Field("embedded", description="embedded: made by the workflow; others: read from files")
-    files: list[str] = Field([], description="pieces of the table of galaxies (rockstar_csv: of halos and subhalos)")
+    format: SnapshotFormat = Field(description="how the files are laid out")
+    files: Annotated[list[str], Field(min_length=1)] = Field(
+        description="pieces of the table of galaxies (rockstar_csv: of halos and subhalos)"
+    )
     host_files: list[str] = Field(
         [], description="pieces of a Rockstar CSV with the hosts' M200c; kodi_ramanah_mock: the file of clusters"
     )
@@ -42,10 +44,8 @@ class Snapshot(Section):
 
     @model_validator(mode="after")
     def _has_files(self) -> Snapshot:
-        if (self.format == "embedded") == bool(self.files):
-            raise ValueError("files: expected for every format but 'embedded'")
         if self.format == "kodi_ramanah_mock" and (len(self.files), len(self.host_files)) != (1, 1):
             raise ValueError("kodi_ramanah_mock: expected one file of galaxies in files, one of clusters in host_files")
-        if self.format in ("embedded", "rockstar_csv") and self.host_files:
+        if self.format == "rockstar_csv" and self.host_files:
             raise ValueError(f"host_files: not used by {self.format}")
         return self

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustermass.config.base import Cosmology
+from clustermass.constants import CRITICAL_DENSITY, G
 from clustermass.cosmology import flat, use_colossus
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-G = 4.30091e-9  # Mpc (km/s)^2 / Msun: CODATA 2018, IAU 2015
-CRITICAL_DENSITY = 2.77536627e11  # h^2 Msun / Mpc^3 at z = 0: 3 (100 km/s/Mpc)^2 / (8 pi G)
 MASS_FUNCTION = "tinker08"  # Tinker et al. (2008, ApJ 688, 709), Eqs. 3-8
 BIAS = "tinker10"  # Tinker et al. (2010, ApJ 724, 878), Eq. 6 and Table 2
 CONCENTRATION = "diemer19"  # Diemer & Joyce (2019, ApJ 871, 168)

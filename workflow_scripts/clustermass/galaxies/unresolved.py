@@ -10,12 +10,16 @@ taken out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from clustermass.config.base import Cosmology
 from clustermass.galaxies.background import Floats, Ints, halo_bias
+
+Reals = NDArray[np.floating[Any]]
 
 _DENSITY_BINS = 512  # of field particles, equal in number
 _BIAS_BIN = 0.1  # dex of halo mass that share one gamma
@@ -43,10 +47,10 @@ class Field:
         Smallest M200c that the simulation resolves [Msun/h]: halos below it are placed here.
     """
 
-    position: Floats
-    velocity: Floats
-    overdensity: Floats
-    large_scale: Floats
+    position: Reals
+    velocity: Reals
+    overdensity: Reals
+    large_scale: Reals
     matter_mean: float
     max_halo_mass: float
 
@@ -142,7 +146,7 @@ def solve_gamma(overdensity: Floats, large_scale: Floats, number: Floats | Ints,
     return float(brentq(excess, -_GAMMA, _GAMMA, xtol=1e-6))
 
 
-def _density_groups(overdensity: Floats, rng: np.random.Generator) -> list[Ints]:
+def _density_groups(overdensity: Reals, rng: np.random.Generator) -> list[Ints]:
     """Return the particles of bins of overdensity, each in random order."""
     shuffled = rng.permutation(len(overdensity))
     order = shuffled[np.argsort(overdensity[shuffled], kind="stable")]

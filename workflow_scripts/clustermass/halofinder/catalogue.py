@@ -19,6 +19,7 @@ HALOS_SNAPSHOT = Contract(
     "halos of one snapshot of an N-body simulation, the most massive first; comoving lengths",
     (
         Column("halo_id", "int", "", "number of the halo, from 0, by falling M200c", 0, unique=True),
+        Column("group", "int", "", "object that splits keep together: the halo that it is in, or becomes, at last", 0),
         Column("x", "float", "Mpc/h", "centre", 0),
         Column("y", "float", "Mpc/h", "centre", 0),
         Column("z", "float", "Mpc/h", "centre", 0),
@@ -37,7 +38,7 @@ HALOS_SNAPSHOT = Contract(
         Column("vy_core", "float", "km/s", "mean peculiar velocity of the core; missing: too few", missing=True),
         Column("vz_core", "float", "km/s", "mean peculiar velocity of the core; missing: too few", missing=True),
         Column("particles_core", "int", "", "particles inside the core", 0),
-        Column("particles_fof", "int", "", "particles of the friends-of-friends group", 1),
+        Column("particles_fof", "int", "", "particles of the friends-of-friends group; 0: of a larger halo", 0),
     ),
 )
 DEFINITIONS = ("200c", "500c", "200m", "vir")
@@ -52,6 +53,7 @@ def find_halos(
     cosmology: Cosmology,
     *,
     b: float = 0.2,
+    finer: tuple[float, ...] = (0.14, 0.1),
     min_particles: int = 20,
     core: float = 0.2,
 ) -> pd.DataFrame:
@@ -74,6 +76,8 @@ def find_halos(
     cosmology : Cosmology
     b : float
         Linking length in mean spacings, at most 0.5.
+    finer : tuple of float
+        Shorter linking lengths, whose groups give centres too: they part what a bridge of particles joins.
     min_particles : int
         Smallest friends-of-friends group.
     core : float
@@ -92,31 +96,52 @@ def find_halos(
 
     Notes
     -----
-    Every group has one centre: a halo that a bridge of particles joins to a larger one is not found where it lies
-    outside the larger one's R200c. Velocities leave out the Hubble flow (100 km/s at 1 Mpc/h, comoving, z = 0).
+    A halo that a bridge of particles joins to a larger one is found by the finer groups only. Velocities leave out the
+    Hubble flow (100 km/s at 1 Mpc/h, comoving, z = 0).
     """
-    _check(particle_mass, b, min_particles, core)
+    _check(particle_mass, b, finer, min_particles, core)
     length = linking_length(len(positions), box, b)
     grid = particle_grid(positions, box, least_side=length)
     velocities = finite_velocities(velocities, len(grid.order))
     if not len(grid.order):
         return HALOS_SNAPSHOT.empty()
     labels = friends_of_friends(grid, length, min_particles)
-    sizes = np.bincount(labels[labels >= 0])
-    centres = group_centres(grid, labels)
+    groups = [_groups(grid, labels, labels)]
+    for short in finer:
+        groups.append(_groups(grid, friends_of_friends(grid, length * short / b, min_particles), labels))
+    centres, sizes, linked = (np.concatenate(parts) for parts in zip(*groups, strict=True))
     guess = np.asarray(sizes * particle_mass, np.float64)
     inside = spherical_overdensity(grid, centres, particle_mass, DEFINITIONS, redshift, cosmology, guess)
     rows = hosts(centres, inside.mass[:, 0], inside.radius[:, 0], box)
     frame = {
         "halo_id": np.arange(len(rows)),
+        "group": np.arange(len(rows)),
         **dict(zip("xyz", centres[rows].T, strict=True)),
         **{f"m{name}": inside.mass[rows, column] for column, name in enumerate(DEFINITIONS)},
         "r200c": inside.radius[rows, 0],
         "particles": inside.particles[rows, 0],
-        "particles_fof": sizes[rows],
+        "particles_fof": _sizes_of_first(linked[rows], groups[0][1]),
         **_kinematics(grid, velocities, centres[rows], inside.radius[rows, 0], core),
     }
     return HALOS_SNAPSHOT.validate(pd.DataFrame(frame)[HALOS_SNAPSHOT.names], "halos of the snapshot")
+
+
+def _groups(
+    grid: ParticleGrid, labels: NDArray[np.int32], coarse: NDArray[np.int32]
+) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:
+    """Return the centres and sizes of friends-of-friends groups, and the coarser group that each is part of."""
+    inside = labels >= 0
+    part_of = np.empty(labels.max(initial=-1) + 1, np.int64)
+    part_of[labels[inside]] = coarse[inside]
+    return group_centres(grid, labels), np.bincount(labels[inside]), part_of
+
+
+def _sizes_of_first(groups: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the size of every halo's group for the first halo in it, and 0 for the others."""
+    result = np.zeros(len(groups), np.int64)
+    first = np.unique(groups, return_index=True)[1]
+    result[first] = sizes[groups[first]]
+    return result
 
 
 def hosts(centres: Floats, mass: Floats, radius: Floats, box: float) -> NDArray[np.int64]:
@@ -174,12 +199,14 @@ def _kinematics(
     }
 
 
-def _check(particle_mass: float, b: float, min_particles: int, core: float) -> None:
+def _check(particle_mass: float, b: float, finer: tuple[float, ...], min_particles: int, core: float) -> None:
     """Raise ValueError for numbers out of range."""
     if not (np.isfinite(particle_mass) and particle_mass > 0):
         raise ValueError(f"particle_mass: expected above 0 Msun/h, got {particle_mass}")
     if not 0 < b <= 0.5:
         raise ValueError(f"b: expected a linking length above 0 and at most 0.5 mean spacings, got {b}")
+    if not all(0 < length < b for length in finer):
+        raise ValueError(f"finer: expected linking lengths between 0 and {b} mean spacings, got {finer}")
     if min_particles < 2:
         raise ValueError(f"min_particles: expected at least 2, got {min_particles}")
     if not 0 < core <= 1:

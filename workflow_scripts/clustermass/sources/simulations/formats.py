@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clustermass.config.snapshot import Snapshot
+from clustermass.constants import CRITICAL_DENSITY
 from clustermass.sources.simulations.files import CHUNK_ROWS, Names, array_frames, csv_reader
 from clustermass.sources.simulations.masses import abundance, m200c_from_mvir
 from clustermass.sources.simulations.mock import read_kodi_ramanah_mock
@@ -179,7 +180,7 @@ def _assemble(snapshot: Snapshot, main: Sieve, hosts: Sieve | None, conversions:
     """Bring what was read into the contracts."""
     source = hosts or main
     rows = source.kept[source.kept["is_halo"].astype(bool)]
-    density = 2.77536627e11 * (snapshot.Om0 * (1 + snapshot.redshift) ** 3 + 1 - snapshot.Om0)  # critical, h2 Msun/Mpc3
+    density = CRITICAL_DENSITY * (snapshot.Om0 * (1 + snapshot.redshift) ** 3 + 1 - snapshot.Om0)  # critical, h2 Msun/Mpc3
     r200c = (rows["m200c"] * 3 / (800 * np.pi * density)) ** (1 / 3) * (1 + snapshot.redshift)
     scale_radius = rows["rs"] / 1000 if "rs" in rows else np.nan
     halos = rows[[*XYZ, *VELOCITY, "m200c"]].assign(
@@ -294,7 +295,7 @@ def read_snapshot(snapshot: Snapshot, folder: str | Path = ".") -> SnapshotTable
     Raises
     ------
     CatalogueError
-        The files cannot be used, or the format is 'embedded': that one the workflow makes.
+        The files cannot be used.
     """
     readers: dict[str, Callable[..., SnapshotTables]] = {
         "rockstar_csv": read_rockstar_csv,
@@ -302,6 +303,4 @@ def read_snapshot(snapshot: Snapshot, folder: str | Path = ".") -> SnapshotTable
         "sag_csv": read_sag_csv,
         "kodi_ramanah_mock": read_kodi_ramanah_mock,
     }
-    if snapshot.format not in readers:
-        raise CatalogueError(f"snapshot.format: expected one of {', '.join(readers)}, got {snapshot.format!r}")
     return readers[snapshot.format](snapshot, folder)
