@@ -1,0 +1,44 @@
+"""Configuration of the networks' architectures."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from clustermass.config.base import Positive, Section
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class PhaseSpaceNetwork(Section):
+    """CNN1D or CNN2D of Ho et al. (2019, Fig. 4): two convolutions along velocity, pooling, dropout, dense layers."""
+
+    velocity_bins: Count = Field(48, description="points of the input along the line-of-sight velocity")
+    radius_bins: Count = Field(1, description="points of the input along projected radius; 1: velocities only (CNN1D)")
+    filters: tuple[Count, Count] = Field((24, 10), description="feature maps of the two convolutions")
+    widths: tuple[Count, Count] = Field((5, 3), description="widths of their filters along velocity, odd, padded")
+    pool: Count = Field(2, description="velocity points that max pooling joins")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.25, description="fraction dropped before the dense layers")
+    dense: tuple[Count, ...] = Field((128, 64), description="widths of the hidden dense layers")
+    output: Literal["linear", "relu"] = Field("linear", description="activation of the single output")
+    input_scale: Positive = Field(
+        1.0, description="factor on inputs, which sum to one; e.g. their number of points to bring the mean to one"
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> PhaseSpaceNetwork:
+        if any(width % 2 == 0 for width in self.widths):
+            raise ValueError(f"widths: expected odd widths, so that padding keeps the length, got {self.widths}")
+        if self.velocity_bins % self.pool:
+            raise ValueError(f"pool: {self.velocity_bins} velocity bins are no multiple of {self.pool}")
+        return self
+
+
+class Networks(Section):
+    """Architectures by name."""
+
+    cnn1d: PhaseSpaceNetwork = Field(PhaseSpaceNetwork(), description="CNN1D: velocities only")
+    cnn2d: PhaseSpaceNetwork = Field(
+        PhaseSpaceNetwork(radius_bins=48), description="CNN2D: velocities and projected radii"
+    )

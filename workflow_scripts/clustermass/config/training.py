@@ -1,0 +1,45 @@
+"""Configuration of the training of networks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from clustermass.config.base import Positive, Section
+
+Count = Annotated[int, Field(ge=1)]
+Moment = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Training(Section):
+    """How a network is trained: Adam on the mean squared error; defaults of Ho et al. (2019, section 3.3)."""
+
+    epochs: Count = Field(20, description="passes over the training set")
+    batch: Count = Field(100, description="samples a step; the last step of an epoch takes what is left")
+    learning_rate: Positive = Field(1e-3, description="learning rate of the first step")
+    decay: Annotated[float, Field(ge=0)] = Field(
+        1e-6, description="the rate falls as 1 / (1 + decay t) with the step t, as in Keras"
+    )
+    first_moment: Moment = Field(0.9, description="Adam's decay of the mean gradient")
+    second_moment: Moment = Field(0.999, description="Adam's decay of the mean squared gradient")
+    epsilon: Positive = Field(1e-7, description="added to the root of the mean squared gradient, as in Keras")
+    max_norm: Positive | None = Field(
+        3.0, description="largest L2 norm of a neuron's weights, in all layers but the output; null: none"
+    )
+    labels: Literal["unit_interval", "standardised", "raw"] = Field(
+        "unit_interval",
+        description="how log10 mass is scaled: lowest to highest training mass (Ho et al. 2019, Eq. 4), mean and "
+        "standard deviation, or not",
+    )
+    velocity_flip: bool = Field(
+        False, description="whether half of the training samples, at random, are seen with velocities reversed"
+    )
+    patience: Count | None = Field(
+        None, description="epochs without a lower validation loss before stopping at the best; null: all epochs"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="arithmetic of the layers; weights and optimiser are float32"
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where the network is trained")
+    threads: Count = Field(1, description="threads of one training on the CPU; the last digits depend on it")

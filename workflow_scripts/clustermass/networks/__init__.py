@@ -1,0 +1,25 @@
+"""Networks that weigh clusters, built from their configuration."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from clustermass.config.base import Section
+from clustermass.config.networks import PhaseSpaceNetwork
+from clustermass.networks.phase_space import PhaseSpaceCNN
+
+_MODULES: dict[type[Section], type[nn.Module]] = {PhaseSpaceNetwork: PhaseSpaceCNN}
+
+
+def build(settings: Section) -> nn.Module:
+    """Return an untrained network; its weights come from torch's generator.
+
+    Raises
+    ------
+    TypeError
+        The section describes no network.
+    """
+    if type(settings) not in _MODULES:
+        known = ", ".join(section.__name__ for section in _MODULES)
+        raise TypeError(f"network: expected one of {known}, got {type(settings).__name__}")
+    return _MODULES[type(settings)](settings)

@@ -1,0 +1,99 @@
+"""Trainings on disk: one safetensors file each, with what made it in its header."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from clustermass.config.base import Section
+from clustermass.config.training import Training
+from clustermass.files import replacing
+from clustermass.training.labels import LabelScale
+from clustermass.training.trainer import State
+
+_KEY = "clustermass"
+_NOT_IN_RESULTS = {"device", "threads"}
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is damaged, or of another network, configuration or training; the message says what differs."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a training is of.
+
+    Attributes
+    ----------
+    network : Section
+        Architecture.
+    settings : Training, optional
+        None, when reading: any.
+    seed : int, optional
+        None, when reading: any.
+    samples : str, optional
+        Checksum of the samples, see `folds.fingerprints`. None, when reading: any.
+    """
+
+    network: Section
+    settings: Training | None = None
+    seed: int | None = None
+    samples: str | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """Return the known parts as JSON holds them; where the training ran is left out."""
+        parts: dict[str, Any] = {
+            "architecture": type(self.network).__name__,
+            "network": self.network.model_dump(mode="json"),
+            "training": self.settings and self.settings.model_dump(mode="json", exclude=_NOT_IN_RESULTS),
+            "seed": self.seed,
+            "samples": self.samples,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+def save(path: str | Path, state: State, identity: Identity) -> None:
+    """Write a checkpoint, whole or not at all."""
+    progress = {"step": state.step, "scale": asdict(state.scale), "curves": state.curves, "best": state.best}
+    header = json.dumps({"identity": identity.plain(), "progress": progress}, sort_keys=True)
+    with replacing(path) as aside:
+        save_file(state.tensors, aside, metadata={_KEY: header})
+
+
+def load(path: str | Path, identity: Identity) -> State:
+    """Read a checkpoint of the expected training.
+
+    Raises
+    ------
+    CheckpointError
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path}: expected a checkpoint of a training: {error}") from None
+    if not about:
+        raise CheckpointError(f"{path}: expected a checkpoint of a training, got a file of tensors without its header")
+    differences = _differences(identity.plain(), about["identity"])
+    if differences:
+        raise CheckpointError(f"{path}: this checkpoint is of another training: {'; '.join(differences)}")
+    progress = about["progress"]
+    return State(tensors, progress["step"], LabelScale(**progress["scale"]), progress["curves"], progress["best"])
+
+
+def _differences(expected: dict[str, Any], found: dict[str, Any], prefix: str = "") -> list[str]:
+    """Return what differs, one phrase a setting; what is not expected may be anything."""
+    result = []
+    for name, value in expected.items():
+        other = found.get(name)
+        if isinstance(value, dict) and isinstance(other, dict):
+            result += _differences(value, other, f"{name}.")
+        elif value != other:
+            result.append(f"{prefix}{name}: expected {value}, got {other}")
+    return result

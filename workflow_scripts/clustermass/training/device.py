@@ -1,0 +1,43 @@
+"""The state of torch that trainings need, set and put back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def prepared(device: str, threads: int) -> Iterator[torch.device]:
+    """Yield a device on which torch computes the same from run to run; what is set is put back afterwards.
+
+    On a CPU, sums depend on the number of threads in their last digits. Numbers below 1e-38 count as zero there: Adam's
+    moments of dead neurons decay through them, and arithmetic with them is a hundred times slower.
+
+    Raises
+    ------
+    RuntimeError
+        A GPU is asked for where there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RuntimeError("device: expected a GPU for 'cuda', torch finds none; set device: cpu")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS does not repeat its sums
+    threads_before, mode_before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    fill, benchmark = torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark
+    torch.set_num_threads(threads)
+    # Not use_deterministic_algorithms, which does the same but imports torch's compiler: seconds at the start.
+    torch.set_deterministic_debug_mode("error")
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.backends.cudnn.benchmark = False
+    torch.set_flush_denormal(True)
+    try:
+        with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device == "cuda" else []):
+            yield torch.device(device)
+    finally:
+        torch.set_num_threads(threads_before)
+        torch.set_deterministic_debug_mode(mode_before)
+        torch.utils.deterministic.fill_uninitialized_memory = fill
+        torch.backends.cudnn.benchmark = benchmark
+        torch.set_flush_denormal(False)
