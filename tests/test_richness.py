@@ -206,6 +206,28 @@ def test_planted_redshifts_are_found(measured: tuple[pd.DataFrame, pd.DataFrame]
     assert perfect < clusters["z_lambda_err"].median() < 2 * perfect
 
 
+def test_beyond_the_complete_redshift_unseen_galaxies_are_counted() -> None:
+    """At z = 0.45 one galaxy in S is seen; those not seen add their Poisson error."""
+    rng, z = np.random.default_rng(8), 0.45
+    ra, dec = grid(1.5)
+    scale = float(depth_scale(np.array([z]))[0])
+    parts = [planted(a, d, 80, rng, 0, z).iloc[: round(80 / scale)] for a, d in zip(ra, dec, strict=True)]
+    red = pd.concat([background(60000, rng), *parts], ignore_index=True)
+    clusters, _ = measure_richness(red, halos_at(ra, dec, z), SOLID_ANGLE, COSMOLOGY)
+    assert scale > 1.3
+    assert clusters["scale"].mean() == pytest.approx(scale, rel=0.1)
+    assert clusters["richness"].mean() == pytest.approx(80, abs=4 * clusters["richness"].std() / np.sqrt(len(ra)))
+    assert (clusters["richness_err"] ** 2 > clusters["richness"] * (clusters["scale"] - 1)).all()
+
+
+def test_a_candidate_does_not_drift_to_another_redshift() -> None:
+    """A halo far behind a rich cluster may take some of its galaxies, not its redshift."""
+    red = planted(0, 0, 80, np.random.default_rng(9))
+    error = float(sequence_redshift_error(np.array(0.3)))
+    clusters, _ = measure_richness(red, halos_at(np.zeros(1), np.zeros(1), 0.3), SOLID_ANGLE, COSMOLOGY)
+    assert (np.abs(clusters["z_lambda"] - 0.3) <= error + 1e-6).all()
+
+
 def test_an_empty_field_has_no_rich_cluster() -> None:
     rng = np.random.default_rng(4)
     clusters, _ = measure_richness(background(60000, rng), halos_at(*grid()), SOLID_ANGLE, COSMOLOGY)

@@ -39,7 +39,7 @@ def patch() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def halos() -> pd.DataFrame:
-    return halo_lightcone(Lightcone(), COSMOLOGY, np.random.default_rng(2))
+    return halo_lightcone(Lightcone(min_mass_msun=3e13), COSMOLOGY, np.random.default_rng(2))
 
 
 @pytest.fixture(scope="module")
