@@ -11,7 +11,7 @@ from torch import nn
 from clustermass.config.base import Section
 from clustermass.config.networks import Networks, PhaseSpaceNetwork
 from clustermass.networks import build
-from clustermass.networks.describe import describe
+from clustermass.networks.describe import describe_layers
 from clustermass.networks.layers import Dense, Dropout, VelocityConvolution, VelocityPooling, glorot
 
 CNN1D = [("VelocityConvolution", "48 x 24", 24 * 5 + 24)]
@@ -43,7 +43,7 @@ def seeded():
     [(Networks().cnn1d, (48,), CNN1D, 40043), (Networks().cnn2d, (48, 48), CNN2D, 45683)],
 )
 def test_layers_are_those_of_figure_4(settings, shape, first, total):
-    layers = describe(build(settings), shape)
+    layers = describe_layers(build(settings), shape)
     assert list(zip(layers["kind"], layers["shape"], layers["parameters"], strict=True)) == first + SAME
     assert layers["parameters"].sum() == total  # Keras' count of the same network
     assert layers["weights"].iloc[0] == ("24 x 1 x 5" if first is CNN1D else "24 x 48 x 5")
@@ -51,7 +51,7 @@ def test_layers_are_those_of_figure_4(settings, shape, first, total):
 
 def test_describe_takes_any_network_and_leaves_it_as_it_was():
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    layers = describe(network.train(), (3, 8, 8))
+    layers = describe_layers(network.train(), (3, 8, 8))
     assert list(layers["shape"]) == ["4 x 8 x 8", "4 x 8 x 8", "4 x 1 x 1", "4"]
     assert list(layers["parameters"]) == [3 * 4 * 9 + 4, 8, 0, 0]
     assert network.training

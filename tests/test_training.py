@@ -15,7 +15,7 @@ from clustermass.config.networks import PhaseSpaceNetwork
 from clustermass.config.training import Training
 from clustermass.networks import build
 from clustermass.training import trainer
-from clustermass.training.checkpoint import CheckpointError, Identity, load, save
+from clustermass.training.checkpoint import CheckpointError, Identity, load_checkpoint, save_checkpoint
 from clustermass.training.device import prepared
 from clustermass.training.folds import Fold, Progress, checkpoint_path, fingerprints, run_worker, subset, train_folds
 from clustermass.training.labels import LabelScale, fit_scale
@@ -24,7 +24,7 @@ from clustermass.training.trainer import (
     Samples,
     TrainingError,
     flip_velocities,
-    predict,
+    predict_log10_mass,
     train,
     trained,
 )
@@ -70,16 +70,16 @@ def test_a_planted_relation_is_learnt(state):
     for loss in ("train_loss", "validation_loss"):
         assert curves[loss].iloc[-1] < 0.2 * curves[loss].iloc[0]
         assert (curves[loss].rolling(4).mean().diff().dropna() < 0.002).all()
-    error = predict(model, TEST.inputs, 300, QUICK) - TEST.log10_mass
+    error = predict_log10_mass(model, TEST.inputs, 300, QUICK) - TEST.log10_mass
     assert np.std(error) < 0.12
-    in_dex = np.mean((predict(model, VALIDATION.inputs, 150, QUICK) - VALIDATION.log10_mass) ** 2)
+    in_dex = np.mean((predict_log10_mass(model, VALIDATION.inputs, 150, QUICK) - VALIDATION.log10_mass) ** 2)
     assert curves["validation_loss"].iloc[-1] * curves["label_unit"].iloc[-1] ** 2 == pytest.approx(in_dex, rel=1e-4)
 
 
 def test_permuted_labels_leave_no_signal():
     shuffled = Samples(TRAINING.inputs, np.random.default_rng(4).permutation(TRAINING.log10_mass))
     model = trained(SMALL, train(SMALL, QUICK, shuffled, None, 5))
-    assert np.std(predict(model, TEST.inputs, 300, QUICK) - TEST.log10_mass) > 0.95 * np.std(TEST.log10_mass)
+    assert np.std(predict_log10_mass(model, TEST.inputs, 300, QUICK) - TEST.log10_mass) > 0.95 * np.std(TEST.log10_mass)
     assert model.curves["validation_loss"].isna().all()
 
 
@@ -151,12 +151,12 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
 
     def keep(state):
         path = tmp_path / f"{len(state.curves)}.safetensors"
-        save(path, state, identity)
+        save_checkpoint(path, state, identity)
         kept.append(path)
 
     whole = train(SMALL, settings, TRAINING, VALIDATION, 5, after_epoch=keep)
     for path in (kept[0], kept[1], kept[-1]):
-        again = train(SMALL, settings, TRAINING, VALIDATION, 5, resume=load(path, identity))
+        again = train(SMALL, settings, TRAINING, VALIDATION, 5, resume=load_checkpoint(path, identity))
         assert same(again, whole)
         assert again.curves == whole.curves
         assert (again.best, again.step, again.scale) == (whole.best, whole.step, whole.scale)
@@ -184,10 +184,10 @@ def test_early_stopping_keeps_the_epoch_of_lowest_validation_loss(monkeypatch):
 
 def test_checkpoints_of_something_else_are_refused(tmp_path, state):
     path, identity = tmp_path / "x.safetensors", Identity(SMALL, QUICK, 5, "abc")
-    save(path, state, identity)
-    assert same(load(path, Identity(SMALL)), state)  # to predict, the architecture is enough
+    save_checkpoint(path, state, identity)
+    assert same(load_checkpoint(path, Identity(SMALL)), state)  # to predict_log10_mass, the architecture is enough
     where_only = QUICK.model_copy(update={"threads": 2, "device": "cuda"})
-    assert load(path, Identity(SMALL, where_only, 5, "abc")).curves == state.curves
+    assert load_checkpoint(path, Identity(SMALL, where_only, 5, "abc")).curves == state.curves
     for other, message in (
         (Identity(SMALL.model_copy(update={"dense": (16, 9)})), r"network.dense: expected \[16, 9\], got \[16, 8\]"),
         (Identity(QUICK), "architecture: expected Training, got PhaseSpaceNetwork"),
@@ -196,10 +196,10 @@ def test_checkpoints_of_something_else_are_refused(tmp_path, state):
         (Identity(SMALL, QUICK, 5, "abd"), "samples: expected abd, got abc"),
     ):
         with pytest.raises(CheckpointError, match=message):
-            load(path, other)
+            load_checkpoint(path, other)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(CheckpointError, match=r"x\.safetensors: expected a checkpoint"):
-        load(path, identity)
+        load_checkpoint(path, identity)
 
 
 def test_folds_do_not_depend_on_workers_and_are_resumed(tmp_path):
@@ -340,5 +340,5 @@ def test_gpu_repeats_itself_and_agrees_with_the_cpu(state):
     assert same(one, other)
     assert one.curves[-1]["validation_loss"] < 1.5 * state.curves[-1]["validation_loss"]
     model = trained(SMALL, state)
-    on_cpu, on_gpu = (predict(model, TEST.inputs, 300, s) for s in (QUICK, settings))
+    on_cpu, on_gpu = (predict_log10_mass(model, TEST.inputs, 300, s) for s in (QUICK, settings))
     assert on_gpu == pytest.approx(on_cpu, abs=1e-4)

@@ -23,7 +23,7 @@ NETWORK_LAYERS = Contract(
 )
 
 
-def describe(module: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
+def describe_layers(module: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
     """Return the layers of a network by passing one sample of zeros through it.
 
     Parameters
@@ -41,6 +41,9 @@ def describe(module: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
     """
     rows: dict[str, dict[str, Any]] = {}
 
+    def times(shape: torch.Size) -> str:
+        return " x ".join(str(size) for size in shape)
+
     def note(name: str, layer: nn.Module, result: torch.Tensor) -> None:
         weight = getattr(layer, "weight", None)
         rows.setdefault(
@@ -48,8 +51,8 @@ def describe(module: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
             {
                 "layer": name,
                 "kind": type(layer).__name__,
-                "shape": _times(result.shape[1:]) or "1",
-                "weights": "" if weight is None else _times(weight.shape),
+                "shape": times(result.shape[1:]) or "1",
+                "weights": "" if weight is None else times(weight.shape),
                 "parameters": sum(p.numel() for p in layer.parameters()),
             },
         )
@@ -70,8 +73,3 @@ def describe(module: nn.Module, input_shape: tuple[int, ...]) -> pd.DataFrame:
         for hook in hooks:
             hook.remove()
     return NETWORK_LAYERS.validate(pd.DataFrame(list(rows.values()), columns=NETWORK_LAYERS.names), "layers")
-
-
-def _times(shape: torch.Size) -> str:
-    """Return a shape as '48 x 24'."""
-    return " x ".join(str(size) for size in shape)

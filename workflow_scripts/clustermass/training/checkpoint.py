@@ -57,7 +57,7 @@ class Identity:
         return {name: part for name, part in parts.items() if part is not None}
 
 
-def save(path: str | Path, state: State, identity: Identity) -> None:
+def save_checkpoint(path: str | Path, state: State, identity: Identity) -> None:
     """Write a checkpoint, whole or not at all."""
     progress = {"step": state.step, "scale": asdict(state.scale), "curves": state.curves, "best": state.best}
     header = json.dumps({"identity": identity.plain(), "progress": progress}, sort_keys=True)
@@ -65,7 +65,7 @@ def save(path: str | Path, state: State, identity: Identity) -> None:
         save_file(state.tensors, aside, metadata={_KEY: header})
 
 
-def load(path: str | Path, identity: Identity) -> State:
+def load_checkpoint(path: str | Path, identity: Identity) -> State:
     """Read a checkpoint of the expected training.
 
     Raises

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -25,11 +26,12 @@ def prepared(device: str, threads: int) -> Iterator[torch.device]:
         raise RuntimeError("device: expected a GPU for 'cuda', torch finds none; set device: cpu")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS does not repeat its sums
     threads_before, mode_before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
-    fill, benchmark = torch.utils.deterministic.fill_uninitialized_memory, torch.backends.cudnn.benchmark
+    filling: Any = torch.utils.deterministic  # its attribute is not declared
+    fill, benchmark = filling.fill_uninitialized_memory, torch.backends.cudnn.benchmark
     torch.set_num_threads(threads)
     # Not use_deterministic_algorithms, which does the same but imports torch's compiler: seconds at the start.
     torch.set_deterministic_debug_mode("error")
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    filling.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
     torch.set_flush_denormal(True)
     try:
@@ -38,6 +40,6 @@ def prepared(device: str, threads: int) -> Iterator[torch.device]:
     finally:
         torch.set_num_threads(threads_before)
         torch.set_deterministic_debug_mode(mode_before)
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        filling.fill_uninitialized_memory = fill
         torch.backends.cudnn.benchmark = benchmark
         torch.set_flush_denormal(False)

@@ -19,7 +19,7 @@ import torch
 
 from clustermass.config.base import Section
 from clustermass.config.training import Training
-from clustermass.training.checkpoint import Identity, load, save
+from clustermass.training.checkpoint import Identity, load_checkpoint, save_checkpoint
 from clustermass.training.trainer import BatchMaker, Samples, State, Trained, TrainingError, train, trained
 
 Rows = npt.NDArray[np.int64]
@@ -126,7 +126,7 @@ def train_folds(
         paths = [checkpoint_path(place, number) for number in numbers]
         for path, identity in zip(paths, identities, strict=True):
             if path.exists():
-                load(path, identity)  # refused here rather than in a worker
+                load_checkpoint(path, identity)  # refused here rather than in a worker
         job = _Job(
             network, settings, samples, samples.log10_mass, list(folds), identities, min(workers, len(folds)), place
         )
@@ -134,7 +134,7 @@ def train_folds(
             _train_share(replace(job, workers=1), 0, say)
         else:
             _run_workers(job, Path(aside), say)
-        states = [load(path, identity) for path, identity in zip(paths, identities, strict=True)]
+        states = [load_checkpoint(path, identity) for path, identity in zip(paths, identities, strict=True)]
     return [trained(network, state, number) for state, number in zip(states, numbers, strict=True)]
 
 
@@ -203,11 +203,11 @@ def _train_share(job: _Job, worker: int, say: Callable[[str], None]) -> None:
         validation = subset(job.samples, fold.validation) if len(fold.validation) else None
         identity = job.identities[place]
         path = checkpoint_path(job.folder, fold.number)
-        resume = load(path, identity) if path.exists() else None
+        resume = load_checkpoint(path, identity) if path.exists() else None
         progress.skip(len(resume.curves) if resume else 0)
 
         def keep(state: State, path: Path = path, identity: Identity = identity, number: int = fold.number) -> None:
-            save(path, state, identity)
+            save_checkpoint(path, state, identity)
             progress.tell(f"fold {number}", state)
 
         seed = identity.seed

@@ -309,7 +309,7 @@ def trained(network: Section, state: State, fold: int = 0) -> Trained:
     return Trained(module.eval(), state.scale, curves)
 
 
-def predict(model: Trained, inputs: Inputs, number: int, settings: Training) -> Floats:
+def predict_log10_mass(model: Trained, inputs: Inputs, number: int, settings: Training) -> Floats:
     """Return log10 masses (n,) that a network predicts, without dropout.
 
     Parameters
