@@ -22,6 +22,7 @@ except ConfigError as error:
 
 
 include: "rules/common.smk"
+include: "rules/validation.smk"
 include: "rules/universe.smk"
 include: "rules/data.smk"
 include: "rules/crossmatch.smk"
@@ -32,6 +33,7 @@ rule all:
     """Make every figure and table of every paper."""
     default_target: True
     input:
+        rules.universe.input if config["source"] == "simulated" else [],
         rules.lin2022.input,
 
 

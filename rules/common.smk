@@ -23,6 +23,13 @@ LABEL_CATALOGUES = config["crossmatch"]["priority"]
 BOXES = [f"box{number}" for number in range(1, config["universe"]["boxes"] + 1)]  # the last is held out
 DYNAMICS = [config["universe"]["ho2019"], config["universe"]["kodiramanah2021"]]
 SNAPSHOTS = [f"z{redshift:g}" for redshift in config["nbody"]["redshifts"]]
+CONE = {
+    "boxes": BOXES,
+    "redshifts": config["nbody"]["redshifts"],
+    "box_mpc_h": config["nbody"]["box_mpc_h"],
+    "lightcone": config["lightcone"],
+    "cosmology": config["cosmology"],
+}
 READINGS = ["projected_proper", "projected_comoving", "three_dimensional", "none"]
 
 
@@ -71,6 +78,11 @@ def galaxy_options(wildcards):
         "min_halo_mass": config["universe"]["cone_min_halo_mass"],
     }
     return config["galaxies"] | {"structure": "analytic", "min_log10_mstar": 12} | bright
+
+
+def cone_tables(table):
+    """Return a table of every box and snapshot, in the order that the light cone's scripts expect."""
+    return expand(f"results/simulated/universe/{{box}}/{{snapshot}}/{table}.parquet", box=BOXES, snapshot=SNAPSHOTS)
 
 
 def snapshot_files(name):

@@ -2,9 +2,12 @@
 
 
 rule data_halos:
-    """Simulated light cone: halos of the Tinker et al. (2008) mass function."""
+    """Simulated light cone: halos of all boxes' snapshots in random tiles, with parent objects."""
+    input:
+        cone_tables("halos"),
     output:
-        "results/simulated/data/halos.parquet",
+        halos="results/simulated/data/halos.parquet",
+        tiles="results/simulated/data/tiles.parquet",
     log:
         "logs/simulated/data/halos.log",
     benchmark:
@@ -13,21 +16,78 @@ rule data_halos:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=4000,
         runtime=10,
     params:
-        lightcone=config["lightcone"],
-        cosmology=config["cosmology"],
+        **CONE,
         seed=config["seed"],
         code=code_version("data/halos.py"),
     script:
         "../workflow_scripts/data/halos.py"
 
 
+rule data_richness:
+    """Clusters of the light cone: richness, redshift and members, by a red-sequence cluster finder."""
+    input:
+        halos="results/simulated/data/halos.parquet",
+        tiles="results/simulated/data/tiles.parquet",
+        snapshot_halos=cone_tables("halos"),
+        snapshot_galaxies=cone_tables("galaxies"),
+    output:
+        clusters="results/simulated/data/richness.parquet",
+        members="results/simulated/data/members.parquet",
+    log:
+        "logs/simulated/data/richness.log",
+    benchmark:
+        "logs/simulated/data/richness.benchmark.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 2
+    resources:
+        mem_mb=7000,
+        runtime=30,
+    params:
+        **CONE,
+        seed=config["seed"],
+        code=code_version("data/richness.py"),
+    script:
+        "../workflow_scripts/data/richness.py"
+
+
+rule data_spectroscopy:
+    """Spectroscopic survey of the light cone's galaxies, flux-limited, with fibre collisions as configured."""
+    input:
+        halos="results/simulated/data/halos.parquet",
+        tiles="results/simulated/data/tiles.parquet",
+        clusters="results/simulated/data/richness.parquet",
+        snapshot_halos=cone_tables("halos"),
+        snapshot_galaxies=cone_tables("galaxies"),
+    output:
+        table="results/simulated/data/spectroscopy.parquet",
+        truth="results/simulated/data/spectroscopy_truth.parquet",
+    log:
+        "logs/simulated/data/spectroscopy.log",
+    benchmark:
+        "logs/simulated/data/spectroscopy.benchmark.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=5000,
+        runtime=20,
+    params:
+        **CONE,
+        spectroscopy=config["spectroscopy"],
+        seed=config["seed"],
+        code=code_version("data/spectroscopy.py"),
+    script:
+        "../workflow_scripts/data/spectroscopy.py"
+
+
 rule data_survey:
     """Simulated catalogue of one survey, in the real one's columns."""
     input:
-        halos="results/simulated/data/halos.parquet",
+        lambda wildcards: f"results/simulated/data/{'richness' if wildcards.survey == 'redmapper' else 'halos'}.parquet",
     output:
         "results/simulated/data/surveys/{survey}.fits",
     log:

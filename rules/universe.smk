@@ -1,6 +1,16 @@
 """Stage universe: simulated boxes of dark matter with galaxies in them, or snapshots of real simulations."""
 
 
+rule universe:
+    """The embedded universe: boxes, galaxies, sky, survey catalogues, and the page that validates them."""
+    input:
+        cone_tables("galaxies"),
+        "results/simulated/data/spectroscopy.parquet",
+        "results/simulated/data/members.parquet",
+        expand("results/simulated/data/catalogues/{catalogue}.parquet", catalogue=config["catalogues"]),
+        rules.validation.input,
+
+
 rule universe_box:
     """One N-body box from 2LPT initial conditions: particles, halos, power spectrum of every snapshot."""
     output:

@@ -22,9 +22,10 @@ from clustermass.config.crossmatch import Crossmatch, Labels
 from clustermass.config.figures import Figures
 from clustermass.config.galaxies import Galaxies
 from clustermass.config.nbody import Nbody
-from clustermass.config.simulated import Lightcone
+from clustermass.config.simulated import Lightcone, Spectroscopy
 from clustermass.config.snapshot import Snapshot
 from clustermass.config.universe import Universe
+from clustermass.config.validation import Validation
 
 DEFAULT_FILE = Path(__file__).resolve().parents[3] / "config.yaml"
 Source = Literal["simulated", "archival"]
@@ -51,8 +52,10 @@ class Config(Section):
     nbody: Nbody = Nbody()
     galaxies: Galaxies = Galaxies()
     lightcone: Lightcone = Lightcone()
+    spectroscopy: Spectroscopy = Spectroscopy()
     crossmatch: Crossmatch = Crossmatch()
     labels: Labels = Labels()
+    validation: Validation = Validation()
     figures: Figures = Figures()
     catalogues: dict[str, Catalogue] = Field(
         CATALOGUES, description="cluster catalogues by name; add a stanza to add a label catalogue"

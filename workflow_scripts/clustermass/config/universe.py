@@ -30,7 +30,7 @@ class Universe(Section):
         " function of Tinker et al. (2008); none: raw masses",
     )
     cone_max_abs_mag_r: Annotated[float, Field(ge=-23, le=-16)] = Field(
-        -18.6, description="faintest M_r - 5 log10 h in snapshots that only the light cone uses; 0.2 L* is at -18.7"
+        -19.0, description="faintest M_r - 5 log10 h in snapshots that only the light cone uses; 0.2 L* is at -19.2"
     )
     cone_min_halo_mass: Annotated[float, Field(ge=1e10, le=1e13)] = Field(
         2e11, description="smallest halo that has galaxies in those snapshots, M200c [Msun/h]"

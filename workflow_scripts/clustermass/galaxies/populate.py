@@ -173,8 +173,8 @@ def _unresolved(
     applied["unresolved"]["halos"] = len(m200c)
     return _Hosts(
         np.full(len(m200c), -1),
-        field.position[particle],
-        field.velocity[particle],
+        np.asarray(field.position[particle], float),
+        np.asarray(field.velocity[particle], float),
         m200c,
         r200c(m200c, redshift, cosmology),
         circular_velocity(m200c, redshift, cosmology),

@@ -107,6 +107,12 @@ def comoving_distance(redshift: Floats, cosmology: Cosmology) -> Floats:
     return np.asarray(flat(cosmology).comoving_distance(redshift).value * cosmology.H0 / 100)
 
 
+def solid_angle(lightcone: Lightcone) -> float:
+    """Return the solid angle of the footprint [sr]."""
+    ra, sin_dec = np.radians(lightcone.ra_deg), np.sin(np.radians(lightcone.dec_deg))
+    return float((ra[1] - ra[0]) * (sin_dec[1] - sin_dec[0]))
+
+
 def draw_tiles(
     lightcone: Lightcone, cosmology: Cosmology, side: float, boxes: list[str], rng: np.random.Generator
 ) -> pd.DataFrame:

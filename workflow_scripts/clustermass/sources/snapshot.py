@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from clustermass.contracts import Column, Contract
+from collections.abc import Callable, Sequence
+from itertools import product
+
+import pandas as pd
+
+from clustermass.contracts import Column, Contract, read_table
 
 _PHASE_SPACE = (
     Column("x", "float", "Mpc/h", "comoving position in the box", 0),
@@ -38,3 +43,18 @@ SNAPSHOT_GALAXIES = Contract(
         Column("m_acc", "float", "Msun/h", "mass of the subhalo at accretion", 0, missing=True),
     ),
 )
+
+
+def load_snapshots(
+    paths: Sequence[str], boxes: Sequence[str], redshifts: Sequence[float], contract: Contract
+) -> Callable[[str, float], pd.DataFrame]:
+    """Return a function that reads the table of a box and a redshift.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        One a box and redshift; all redshifts of the first box, then those of the next.
+    contract : Contract
+    """
+    table_of = dict(zip(product(boxes, redshifts), paths, strict=True))
+    return lambda box, redshift: read_table(table_of[box, redshift], contract)

@@ -140,7 +140,7 @@ def redmapper_members(catalogue: Table, members: pd.DataFrame) -> Table:
     listed = np.isin(ids, np.asarray(catalogue["ID"]))
     names = {"RA": "ra", "DEC": "dec", "R": "distance", "P": "probability", "ZRED": "z_red", "MAG_R": "r", "G_R": "g_r"}
     columns = {name: members[column].to_numpy()[listed] for name, column in {**names, "GALAXY": "galaxy"}.items()}
-    units = {"RA": "deg", "DEC": "deg", "R": "Mpc", "MAG_R": "mag", "G_R": "mag"}
+    units = {"RA": "deg", "DEC": "deg", "MAG_R": "mag", "G_R": "mag"}
     return Table({"ID": ids[listed], **columns}, units=units)
 
 
