@@ -120,8 +120,8 @@ def _drift(positions: Float32s, momenta: Float32s, factor: np.float32, box: np.f
 
 
 @_compiled
-def _solve(spectrum: Complex64s, k: Float32s, inverse_window: Float32s) -> None:
-    """Divide by k^2 and the window, in place; the mean becomes 0."""
+def _solve(spectrum: Complex64s, k: Float32s, inverse_window: Float32s, high_pass: np.float32) -> None:
+    """Divide by k^2 and the window, in place, and multiply by exp(-high_pass^2 / k^2); the mean becomes 0."""
     m, _, half = spectrum.shape
     for i in prange(m):
         for j in range(m):
@@ -129,7 +129,10 @@ def _solve(spectrum: Complex64s, k: Float32s, inverse_window: Float32s) -> None:
             window = inverse_window[i] * inverse_window[j]
             for n in range(half):
                 square = across + k[n] * k[n]
-                spectrum[i, j, n] *= window * inverse_window[n] / square if square > 0 else np.float32(0)
+                factor = window * inverse_window[n] / square if square > 0 else np.float32(0)
+                if high_pass > 0 and square > 0:
+                    factor *= np.exp(-high_pass * high_pass / square)
+                spectrum[i, j, n] *= factor
 
 
 @_inlined
@@ -226,11 +229,12 @@ class CpuMesh:
         _order(positions, self._scale, places, order)
         return order, ends
 
-    def force(self, density: Float32s) -> Iterator[Float32s]:
+    def force(self, density: Float32s, high_pass: float = 0.0) -> Iterator[Float32s]:
         """Yield the three components of the force; see `Mesh`."""
         forward(density, self.threads, out=self._spectrum)
         with numba_threads(self.threads):
-            _solve(self._spectrum, wave_numbers(self.cells, self.box), ONE / cic_window(self.cells) ** DECONVOLVED)
+            window = ONE / cic_window(self.cells) ** DECONVOLVED
+            _solve(self._spectrum, wave_numbers(self.cells, self.box), window, np.float32(high_pass))
         inverse(self._spectrum, self.threads, out=self._potential)
         for axis in range(3):
             with numba_threads(self.threads):

@@ -16,6 +16,7 @@ from clustermass.config.nbody import Nbody
 from clustermass.nbody.initial import initial_conditions
 from clustermass.nbody.linear import growth, growth_momentum
 from clustermass.nbody.mesh import Array, Float32s, Mesh, NotEnoughMemoryError, available_memory, make_mesh
+from clustermass.nbody.sharpen import sharpened
 
 Progress = Callable[[int, int], None]
 HUBBLE = 100.0
@@ -84,10 +85,11 @@ def memory_needed(settings: Nbody) -> int:
     """
     particles, mesh = settings.particles_per_side**3, settings.mesh_per_side
     if settings.device == "cpu":
-        # Positions, momenta and a snapshot: 48; order in the mesh, values read out: 8; spectrum and density: 2 fields.
-        return 56 * particles + 2 * 8 * mesh**2 * (mesh // 2 + 1) + _LIBRARIES
-    # Density or force, spectrum, its product with a wave number, what torch and cuFFT copy them to: 6 fields.
-    return 32 * particles + 6 * 4 * mesh**2 * (mesh + 2) + _CHUNK_BYTES
+        # Positions, momenta, a snapshot: 48; sharpened positions, until they are copied: 12; density and spectrum.
+        return 60 * particles + 2 * 8 * mesh**2 * (mesh // 2 + 1) + _LIBRARIES
+    # Positions, momenta, sharpened positions, values; density or force, spectrum, its product with a wave number, what
+    # torch and cuFFT copy them to: 6 fields.
+    return 44 * particles + 6 * 4 * mesh**2 * (mesh + 2) + _CHUNK_BYTES
 
 
 _LIBRARIES = 300_000_000
@@ -161,8 +163,9 @@ def _snapshots(
         progress(step, settings.steps)
         if velocities is not None:
             velocities *= np.float32(HUBBLE / a)
-            yield Snapshot(settings.redshifts[marks.index(step)], a, mesh.store(positions), velocities)
-            del velocities  # the caller's alone now: not held while the next one is made
+            places = mesh.store(sharpened(mesh, positions, settings, a))
+            yield Snapshot(settings.redshifts[marks.index(step)], a, places, velocities)
+            del places, velocities  # the caller's alone now: not held while the next one is made
         if step < settings.steps:
             mesh.drift(positions, momenta, drift_factor(a, times[step + 1], middles[step + 1], om0))
 

@@ -54,10 +54,16 @@ class Mesh(Protocol):
             In [0, box) [Mpc/h].
         """
 
-    def force(self, density: Array) -> Iterator[Array]:
-        """Yield the x, y and z component of -grad inverse-laplacian (density / mean - 1) [Mpc/h].
+    def force(self, density: Array, high_pass: float = 0.0) -> Iterator[Array]:
+        """Yield the x, y and z component of -grad inverse-laplacian (density - its mean) [Mpc/h].
 
         Each component is valid until the next one is asked for; the density is overwritten.
+
+        Parameters
+        ----------
+        density : array, shape (m, m, m)
+        high_pass : float
+            Modes are multiplied by exp(-high_pass^2 / k^2) [h/Mpc].
         """
 
     def readout(self, field: Array, positions: Array) -> Array:

@@ -96,13 +96,16 @@ class TorchMesh:
                     density.index_add_(0, index, share)
         return density.view(m, m, m)
 
-    def force(self, density: torch.Tensor) -> Iterator[torch.Tensor]:
+    def force(self, density: torch.Tensor, high_pass: float = 0.0) -> Iterator[torch.Tensor]:
         """Yield the three components of the force; see `Mesh`."""
         spectrum = torch.fft.rfftn(density)
         del density
         for i in range(self.cells):  # a plane at a time, so that k^2 takes no memory
             square = self._k2_across[i, :, None] + self._k2
-            spectrum[i] *= self._window_across[i, :, None] * self._window / square
+            factor = self._window_across[i, :, None] * self._window / square
+            if high_pass:
+                factor *= torch.exp(-(high_pass**2) / square)
+            spectrum[i] *= factor
         spectrum[0, 0, 0] = 0
         for slope in self._slopes:
             yield torch.fft.irfftn(spectrum * (1j * slope), s=(self.cells,) * 3)
