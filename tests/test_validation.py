@@ -94,6 +94,8 @@ def test_modes_of_waves_points_and_meshes_agree() -> None:
     assert direct.amplitude == pytest.approx(phase, abs=1e-12)
     meshed = modes.matter_modes(points.astype(np.float32), box, 0.2, 64)
     assert meshed.amplitude == pytest.approx(phase, abs=2e-3)
+    coarse = modes.matter_modes(points.astype(np.float32), box, 0.2, 32).amplitude
+    assert np.sum((coarse * phase.conj()).real) / np.sum(np.abs(phase) ** 2) == pytest.approx(1, abs=0.005)
     assert direct.within(0.1).k.max() <= 0.1
 
 
@@ -123,7 +125,11 @@ def test_power_of_a_realisation_over_its_own_initial_modes() -> None:
     assert result.loc["linear", "error"].iloc[0] == pytest.approx(
         result.loc["linear", "value"].iloc[0] * np.sqrt(2 / result.loc["linear", "count"].iloc[0]), rel=0.3
     )
+    wave, ratio, lowest = halos.own_modes(table) or (k, k, 0.0)
+    assert ratio == pytest.approx((table["realised"] / table["linear"]).to_numpy())
+    assert (wave[0], lowest) == (k[0], pytest.approx(np.pi / box))  # the shell of the fundamental mode begins at half
     without = modes.power_table(later, None, Z, PLANCK)
+    assert halos.own_modes(without) is None
     assert set(halos.power_rows(without, Z, PLANCK, edges)["sample"]) == {"linear", "halofit"}
     # noise of its own is what the error says
     noisy = [
@@ -186,6 +192,10 @@ def test_nonlinear_power_and_linear_correlation() -> None:
     from clustermass.cosmology import colossus
 
     assert xi == pytest.approx(colossus(PLANCK).correlationFunction(r, 0.0), rel=0.02)
+    # a realisation of twice the power, in a box that lacks no modes; one without power from its fundamental mode on
+    twice = (np.array([1e-4, 20.0]), np.array([2.0, 2.0]), 0.0)
+    assert theory.correlation(r, 0.0, PLANCK, twice)[1] == pytest.approx(2 * mean)
+    assert theory.correlation(r, 0.0, PLANCK, (np.array([0.1]), np.array([1.0]), 20.0))[0] == pytest.approx([0, 0])
     # infall by hand at 25 Mpc/h, z = 0
     by_hand = -2 / 3 * growth_rate(1.0, PLANCK.Om0) * 100 * 25 * 2 * mean[1] / (1 + 4 * xi[1])
     assert theory.infall_linear(r, 2.0, 0.0, PLANCK)[1] == pytest.approx(by_hand)
@@ -242,9 +252,11 @@ def test_abundance_of_a_drawn_mass_function() -> None:
     assert table["expected"].iloc[0] == pytest.approx(whole, rel=2e-3)
     # friends of friends: 100 particles count as 100 (1 - 100^-0.6) = 93.69
     assert halos.fof_mass(np.array([100]), 2.0) == pytest.approx([187.38], rel=1e-4)
-    found = pd.DataFrame({"m200c": mass, "particles_fof": np.maximum(mass / 1e11, 2).astype(int)})
+    linked = np.where(np.arange(len(mass)) % 2, mass / 1e11, 0).astype(int)  # 0: counted with a larger halo
+    found = pd.DataFrame({"m200c": mass, "particles_fof": linked})
     result = halos.mass_functions(found, found, box, 1e11, Z, PLANCK, edges, 10)
     assert list(result["sample"].unique()) == ["raw", "friends of friends", "matched"]
+    assert result.groupby("sample", sort=False)["count"].sum()["friends of friends"] < 0.6 * table["count"].sum()
     assert (
         halos.fof_mass_function(np.array([1e14]), Z, PLANCK) / background.mass_function(np.array([1e14]), Z, PLANCK)
     ) > 1
@@ -275,7 +287,8 @@ def test_infall_of_a_planted_flow_and_by_brute_force() -> None:
     table = halos.infall_rows(halo_table(np.full(n, 1e14), position, velocity), box, Z, PLANCK, [5.0, 10.0, 20.0, 40.0])
     assert table["high"].tolist() == [10, 20]
     bias = halos.mean_bias(np.full(n, 1e14), Z, PLANCK)
-    assert table["expected"].to_numpy() == pytest.approx(theory.infall_linear(table["x"].to_numpy(), bias, Z, PLANCK))
+    separation = table["x"].to_numpy()
+    assert table["expected"].to_numpy() == pytest.approx(theory.infall_linear(separation, bias, Z, PLANCK))
 
 
 def test_dispersions_of_matter_and_galaxies() -> None:

@@ -94,7 +94,7 @@ def planted(value: float, error: float = 0.01, sample: str = "raw") -> pd.DataFr
     [
         (0.1, (0.1, 0.12), "met", ""),
         (-0.4, (-0.41, -0.39), "not met", "bias, not sample variance"),
-        (-0.22, (-0.1, -0.3), "not met", "sample variance would do"),
+        (-0.22, (-0.15, -0.35), "not met", "sample variance would do"),
         (0.6, (0.05, 0.0), "not met", "do not deviate alike"),
     ],
 )

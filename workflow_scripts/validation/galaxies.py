@@ -40,7 +40,7 @@ def draw_occupation(axes, tables, held_out, checks):
               label=r"$(M\,/\,10^{12.5})^{0.95}$")  # fmt: skip
     axes.set(yscale="log", xlabel=LOG_MASS, ylabel=r"$N(>10^{9.5}\,h^{-1}\mathrm{M}_\odot)$ in a halo")
     axes.legend(loc="upper left", fontsize=6, handlelength=1.6)
-    panels.notes(axes, checks, [("occupation", "galaxies", "", style.BLUE)], "lower right")
+    panels.notes(axes, checks, [("occupation", "galaxies", "13.5–14.8", style.BLUE)], "lower right")
     panels.title(axes, "b", "number of galaxies", "put in")
 
 
@@ -68,14 +68,14 @@ def draw_profiles(density, speed, tables, held_out, checks):
     panels.title(speed, "d", "their dispersion, Jeans (lines)", "put in")
 
 
-def draw_function(axes, tables, held_out, checks, statistic, expected, place):
+def draw_function(axes, tables, held_out, checks, statistic, expected, shown):
     """Draw the number of galaxies by luminosity or stellar mass."""
     line = (statistic, "galaxies", "")
     panels.draw_expected(axes, tables[held_out], line, label=expected)
     panels.draw_boxes(axes, tables, held_out, line, colour=style.BLUE, marker="o")
     axes.set_yscale("log")
-    axes.legend(loc="upper right" if "left" in place else "upper left", fontsize=6, handlelength=1.6)
-    panels.notes(axes, checks, [(statistic, "galaxies", "", style.BLUE)], place)
+    axes.legend(loc="upper right", fontsize=6, handlelength=1.6)
+    panels.notes(axes, checks, [(statistic, "galaxies", shown, style.BLUE)])
 
 
 def draw_interlopers(axes, tables, held_out, checks, settings):
@@ -120,11 +120,11 @@ with runtime.logged(snakemake), style.paper_style():
     draw_dispersion(cells[0], tables, held_out, checks)
     draw_occupation(cells[1], tables, held_out, checks)
     draw_profiles(cells[2], cells[3], tables, held_out, checks)
-    draw_function(cells[4], tables, held_out, checks, "luminosity function", "Blanton et al. (2003)", "lower left")
+    draw_function(cells[4], tables, held_out, checks, "luminosity function", "Blanton et al. (2003)", "−22 to −18")
     cells[4].invert_xaxis()
     cells[4].set(xlabel=r"$^{0.1}M_r - 5\log_{10}h$", ylabel=r"$\Phi$  [$h^3\,\mathrm{Mpc}^{-3}\,\mathrm{mag}^{-1}$]")
     panels.title(cells[4], "e", "luminosity function", "put in, through the CLF")
-    draw_function(cells[5], tables, held_out, checks, "stellar mass function", "Baldry et al. (2012)", "lower left")
+    draw_function(cells[5], tables, held_out, checks, "stellar mass function", "Baldry et al. (2012)", "9.5–11")
     mass = r"$\log_{10}\,(M_\star\ /\ h^{-1}\mathrm{M}_\odot)$"
     cells[5].set(xlabel=mass, ylabel=r"$\Phi$  [$h^3\,\mathrm{Mpc}^{-3}\,\mathrm{dex}^{-1}$]")
     panels.title(cells[5], "f", "stellar mass function", "put in, through the CSMF")

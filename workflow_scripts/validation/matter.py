@@ -51,7 +51,7 @@ def draw_power(axes, tables, held_out, checks, settings):
     axes.axhline(1, color=style.BLACK, lw=0.8)
     shown = panels.select(tables[held_out], "power", "realised")
     axes.set(xlabel=r"$k$  [$h\,\mathrm{Mpc}^{-1}$]", ylabel=r"$P(k)\,/\,P_\mathrm{lin}(k)$", xlim=(0, 0.41))
-    axes.set_ylim(0.6, max(1.75, 1.05 * shown["value"].max()) if len(shown) else None)
+    axes.set_ylim(0.45, max(1.75, 1.05 * shown["value"].max()) if len(shown) else None)
     axes.legend(loc="upper left", fontsize=6, handlelength=1.6)
     panels.notes(axes, checks, [
         ("power", "realised", "linear, k < 0.15", style.BLUE), ("power", "halofit", "non-linear, k < 0.15", style.BLUE),
@@ -81,7 +81,7 @@ def draw_infall(axes, tables, held_out, checks, settings):
     line = ("infall", "halos", "")
     label = rf"halos above $10^{{{settings.min_halo_log10_mass:g}}}\,h^{{-1}}\mathrm{{M}}_\odot$"
     panels.draw_boxes(axes, tables, held_out, line, colour=style.BLUE, marker="o", sign=-1, label=label)
-    panels.draw_expected(axes, tables[held_out], line, sign=-1, label="linear theory")
+    panels.draw_expected(axes, tables[held_out], line, sign=-1, label="linear theory, the box's own modes")
     axes.axvspan(20, 50, color="0.95", lw=0, zorder=0)
     axes.set(xlabel=r"$r$  [$h^{-1}$Mpc]", ylabel=r"$-v_{12}(r)$  [km s$^{-1}$]", ylim=(0, None), xlim=(0, 51))
     axes.legend(loc="upper right", fontsize=6, handlelength=1.6)

@@ -14,7 +14,7 @@ from clustermass.galaxies.background import Floats, Ints, dispersion_evrard08, h
 from clustermass.nbody.linear import growth, linear_power
 from clustermass.validation.modes import Modes, point_modes, power_ratio, regression_bias
 from clustermass.validation.table import bin_means, bin_of, rows
-from clustermass.validation.theory import infall_linear, nonlinear_power
+from clustermass.validation.theory import Own, infall_linear, nonlinear_power
 
 MASS, DENSITY = "log10(Msun/h)", "(Mpc/h)^-3 dex^-1"
 _XYZ, _VELOCITY = ["x", "y", "z"], ["vx", "vy", "vz"]
@@ -103,7 +103,8 @@ def mass_functions(
     nodes = 10 ** fine_nodes(edges)
     tinker = mass_function(nodes, redshift, cosmology)
     warren = fof_mass_function(nodes, redshift, cosmology)
-    groups = fof_mass(found["particles_fof"].to_numpy(), particle_mass)
+    linked = found["particles_fof"].to_numpy()  # 0: the group is counted with a larger halo
+    groups = fof_mass(linked[linked > 0], particle_mass)
     parts = [
         abundance(found["m200c"].to_numpy(), box, edges, "raw", tinker, fewest=fewest),
         abundance(groups, box, edges, "friends of friends", warren, fewest=fewest),
@@ -233,8 +234,21 @@ def pairwise_infall(
     return count, separation, velocity, parts.reshape(bins, 8).std(axis=1, ddof=1) / np.sqrt(8)
 
 
+def own_modes(power: pd.DataFrame) -> Own | None:
+    """Return k and the box's own linear power over the mean one, from the contract `POWER`; None where not known."""
+    if not len(power) or power["realised"].isna().any():
+        return None
+    return power["k"].to_numpy(), (power["realised"] / power["linear"]).to_numpy(), float(power["k_low"].iloc[0])
+
+
 def infall_rows(
-    halos: pd.DataFrame, box: float, redshift: float, cosmology: Cosmology, edges: list[float], fewest: int = 100
+    halos: pd.DataFrame,
+    box: float,
+    redshift: float,
+    cosmology: Cosmology,
+    edges: list[float],
+    own: Own | None = None,
+    fewest: int = 100,
 ) -> pd.DataFrame:
     """Return v12(r) of halos beside linear theory with their mean bias (Tinker et al. 2010).
 
@@ -244,6 +258,8 @@ def infall_rows(
         Columns x, y, z [Mpc/h], vx, vy, vz [km/s] and m200c [Msun/h]; those that pairs are made of.
     edges : list of float
         Of the separation; bins beyond half the box are left out [Mpc/h].
+    own : tuple, optional
+        Of `own_modes`: theory is then that of the modes that this box has.
     """
     edges = [edge for edge in edges if edge < box / 2]
     mass = halos["m200c"].to_numpy()
@@ -251,7 +267,7 @@ def infall_rows(
         halos[_XYZ].to_numpy(), halos[_VELOCITY].to_numpy(), box, edges
     )
     middle = np.where(np.isnan(separation), np.add(edges[:-1], edges[1:]) / 2, separation)
-    expected = infall_linear(middle, mean_bias(mass, redshift, cosmology), redshift, cosmology)
+    expected = infall_linear(middle, mean_bias(mass, redshift, cosmology), redshift, cosmology, own)
     return rows(
         "infall", "halos", ("Mpc/h", "km/s"), edges, separation, velocity, count,
         error=error, expected=expected, fewest=fewest,

@@ -73,14 +73,14 @@ def _matter(u: Box, cosmology: Cosmology, settings: Validation, threads: int) ->
         raise ValueError(f"halos: expected ids of halos that were found, got {u.halos['halo'][unknown].iloc[0]}")
     sigma = raw["sigma_v"].reindex(u.halos["halo"]).to_numpy()
     large = u.halos[u.halos["m200c"] >= 10**settings.min_halo_log10_mass]
-    edges, fewest = settings.mass_edges, settings.fewest
+    edges, fewest, own = settings.mass_edges, settings.fewest, matter_and_halos.own_modes(u.power)
     bias = (modes, *background, settings.bias_mass_edges, settings.bias_max_k, fewest)
     return [
         matter_and_halos.mass_functions(u.found, u.halos, u.box, u.particle_mass, *background, edges, fewest),
         matter_and_halos.power_rows(u.power, *background, settings.wave_edges),
         matter_and_halos.bias_rows(u.halos, "matched", *bias),
         matter_and_halos.bias_rows(u.found, "raw", *bias),
-        matter_and_halos.infall_rows(large, u.box, *background, settings.separation_edges),
+        matter_and_halos.infall_rows(large, u.box, *background, settings.separation_edges, own),
         matter_and_halos.dispersion_rows(
             raw["m200c"].to_numpy(), raw["sigma_v"].to_numpy(), "matter, raw mass", *background, edges, fewest
         ),

@@ -79,12 +79,12 @@ def describe(row: pd.Series, name: str = "") -> str:
     number = f"{100 * value:.0f} %" if row["measure"].endswith("value") else f"{100 * value:+.1f} %"
     kind = {"largest deviation": "largest ", "mean deviation": "mean ", "mean value": "mean "}[row["measure"]]
     text = f"{name}: " if name else ""
-    text += f"{kind}{number}"
+    text += f"{kind}{number.replace('-', '−')}"
     if row["tolerance"] == row["tolerance"]:
         text += f" (tolerance {100 * row['tolerance']:.0f} %): {row['verdict']}"
     elif row["spread"] == row["spread"]:
         text += f" (boxes: ±{100 * row['spread']:.1f} %)"
-    return text.replace("-", "−")
+    return text
 
 
 def title(axes: Axes, letter: str, text: str, nature: str) -> None:

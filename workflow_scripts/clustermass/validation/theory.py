@@ -16,6 +16,8 @@ BLANTON_PHI, BLANTON_MAGNITUDE, BLANTON_SLOPE = 0.0149, -20.44, -1.05  # h^3 Mpc
 # Baldry et al. (2012, MNRAS 421, 621), abstract: GAMA, z < 0.06, H0 = 70 km/s/Mpc.
 BALDRY_LOG_MASS, BALDRY_H = 10.66, 0.7
 BALDRY_PHI, BALDRY_SLOPE = (3.96e-3, 0.79e-3), (-0.35, -1.47)  # Mpc^-3
+Own = tuple[Floats, Floats, float]
+
 _WAVES = np.geomspace(1e-4, 50, 6000)  # h/Mpc: nodes of integrals over the power spectrum
 _NODES = 2000  # radii that a halo's profile is sampled at
 
@@ -57,13 +59,16 @@ def nonlinear_power(k: Floats, redshift: float, cosmology: Cosmology) -> Floats:
     return np.asarray((between + within) * 2 * np.pi**2 / k**3)
 
 
-def correlation(r: Floats, redshift: float, cosmology: Cosmology) -> tuple[Floats, Floats]:
+def correlation(r: Floats, redshift: float, cosmology: Cosmology, own: Own | None = None) -> tuple[Floats, Floats]:
     """Return the linear correlation function of matter, and its mean inside r.
 
     Parameters
     ----------
     r : array, shape (n,)
         Comoving [Mpc/h], above about 1.
+    own : tuple, optional
+        Wave numbers [h/Mpc], what the power of one realisation is over the mean one there, and the wave number below
+        which its box has no modes; 1 beyond the last.
 
     Returns
     -------
@@ -72,6 +77,8 @@ def correlation(r: Floats, redshift: float, cosmology: Cosmology) -> tuple[Float
     k = np.arange(1e-4, 12, 5e-4)
     # a Gaussian cut far below the scales asked for makes the integral converge
     power = growth(1 / (1 + redshift), cosmology.Om0) ** 2 * linear_power(k, cosmology) * np.exp(-((0.3 * k) ** 2))
+    if own is not None:
+        power = power * np.where(k < own[2], 0.0, np.interp(k, own[0], own[1], right=1.0))
     xi, xi_mean = np.empty((2, len(r)))
     for row, radius in enumerate(np.asarray(r, float)):
         x = k * radius
@@ -81,7 +88,7 @@ def correlation(r: Floats, redshift: float, cosmology: Cosmology) -> tuple[Float
     return xi, xi_mean
 
 
-def infall_linear(r: Floats, bias: float, redshift: float, cosmology: Cosmology) -> Floats:
+def infall_linear(r: Floats, bias: float, redshift: float, cosmology: Cosmology, own: Own | None = None) -> Floats:
     """Return the mean velocity of halos along their separation [km/s], negative where they approach; shape (n,).
 
     Parameters
@@ -90,13 +97,15 @@ def infall_linear(r: Floats, bias: float, redshift: float, cosmology: Cosmology)
         Separation, comoving [Mpc/h].
     bias : float
         Mean over the halos.
+    own : tuple, optional
+        Power of one realisation, as in `correlation`.
 
     Notes
     -----
     Source: Sheth et al. (2001, MNRAS 325, 1288): v12 = -2/3 f a H r b <xi> / (1 + b^2 xi) with <xi> the mean of the
     linear correlation inside r; halos move as matter does. The denominator is what pair weighting brings.
     """
-    xi, xi_mean = correlation(r, redshift, cosmology)
+    xi, xi_mean = correlation(r, redshift, cosmology, own)
     rate = growth_rate(1 / (1 + redshift), cosmology.Om0)
     flow = 100 * efunc(redshift, cosmology) / (1 + redshift) * r  # a H times the comoving separation
     return np.asarray(-2 / 3 * rate * flow * bias * xi_mean / (1 + bias**2 * xi))
