@@ -33,7 +33,7 @@ rule all:
     """Make every figure and table of every paper."""
     default_target: True
     input:
-        rules.universe.input if config["source"] == "simulated" else [],
+        rules.universe.input,
         rules.lin2022.input,
 
 

@@ -85,6 +85,19 @@ def cone_tables(table):
     return expand(f"results/simulated/universe/{{box}}/{{snapshot}}/{table}.parquet", box=BOXES, snapshot=SNAPSHOTS)
 
 
+def universe_products():
+    """Return what the target `universe` makes: everything simulated, or the snapshots of real simulations."""
+    if config["source"] == "archival":
+        named = {name: f"z{stanza['redshift']:g}" for name, stanza in config["snapshots"].items()}
+        return [f"results/archival/universe/{name}/{snapshot}/halos.parquet" for name, snapshot in named.items()]
+    return [
+        *cone_tables("galaxies"),
+        *expand("results/simulated/data/{table}.parquet", table=["spectroscopy", "members"]),
+        *expand("results/simulated/data/catalogues/{catalogue}.parquet", catalogue=config["catalogues"]),
+        *rules.validation.input,
+    ]
+
+
 def snapshot_files(name):
     """Return the files of a snapshot of a real simulation."""
     stanza = config["snapshots"][name]

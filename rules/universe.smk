@@ -2,13 +2,9 @@
 
 
 rule universe:
-    """The embedded universe: boxes, galaxies, sky, survey catalogues, and the page that validates them."""
+    """The universe: simulated boxes, galaxies, sky, catalogues and their validation; or real simulations' snapshots."""
     input:
-        cone_tables("galaxies"),
-        "results/simulated/data/spectroscopy.parquet",
-        "results/simulated/data/members.parquet",
-        expand("results/simulated/data/catalogues/{catalogue}.parquet", catalogue=config["catalogues"]),
-        rules.validation.input,
+        universe_products(),
 
 
 rule universe_box:

@@ -1,7 +1,4 @@
-"""The simulated sky: dark-matter halos on a light cone, drawn from a mass function.
-
-What five surveys make of these halos stands in `clustermass.sources.surveys`.
-"""
+"""A sky of halos for tests: Poisson numbers of the mass function of Tinker et al. (2008), at random places."""
 
 from __future__ import annotations
 
