@@ -92,7 +92,7 @@ def memory_needed(settings: Nbody) -> int:
     return 44 * particles + 6 * 4 * mesh**2 * (mesh + 2) + _CHUNK_BYTES
 
 
-_LIBRARIES = 300_000_000
+_LIBRARIES = 400_000_000
 """Compiled code, buffers of threads."""
 _CHUNK_BYTES = 120 * (1 << 22)
 """Cells and weights of the particles that torch handles at a time."""
