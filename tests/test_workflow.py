@@ -1,5 +1,6 @@
 """The workflow on simulated data, at its smallest: it makes everything, and again only what changed."""
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from workflow_copy import Workflow, check_products
@@ -9,6 +10,16 @@ from clustermass import contracts
 MATCHES = {"crossmatch_match": 5, "crossmatch_chance": 1}
 CONFIGURED = {"crossmatch_match": 1, "crossmatch_chance": 1}
 PAGES = {"lin2022_fig01": 1, "lin2022_counts": 1}
+LABELLED = {**MATCHES, "crossmatch_labels": 1, **PAGES}
+SURVEYS = {"data_survey": 5, "data_catalogue_simulated": 5, **LABELLED}
+CONE = {"data_halos": 1, "data_richness": 1, "data_spectroscopy": 1, **SURVEYS}
+VALIDATION = {
+    "validation_measure": 4, "validation_matter": 2, "validation_galaxies": 2, "validation_summary": 1,
+    "validation_performance": 1,
+}  # fmt: skip
+SMALL = [
+    "nbody={box_mpc_h: 125, particles_per_side: 64, steps: 5}", "lightcone={ra_deg: [150, 160], dec_deg: [0, 10]}",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -25,15 +36,31 @@ def test_simulated_run_makes_everything(simulated):
     assert rows["regenerated"].to_list() == rows["projected_proper"].to_list()
     assert "Look first at" in simulated.finished
     assert "figures/simulated/lin2022/fig01.pdf" in simulated.finished
-    assert labels["group"].str.startswith("H").all()
+    assert labels["group"].str.match(r"box[12]-\d+$").all()
 
 
-def test_simulated_run_is_the_same_twice_on_one_core(simulated, tmp_path):
-    again = Workflow(tmp_path / "again", ["--configfile", "configs/tiny.yaml", "--cores", "1"])
-    again.snakemake("results/simulated/data/catalogues/planck.parquet")
-    for name in ("data/halos.parquet", "data/surveys/planck.fits", "data/catalogues/planck.parquet"):
-        one, two = ((flow.folder / "results/simulated" / name).read_bytes() for flow in (simulated, again))
-        assert one == two, name
+def test_universe_is_the_same_on_one_core_and_on_two(tmp_path):
+    tables = ["data/catalogues/planck.parquet", "data/members.parquet", "data/spectroscopy.parquet"]
+    tables += [f"universe/box{box}/{z}/galaxies.parquet" for box in (1, 2) for z in ("z0.35", "z0.117")]
+    made = []
+    for cores in ("1", "2"):
+        flow = Workflow(tmp_path / cores, ["--configfile", "configs/tiny.yaml", "--cores", cores])
+        flow.snakemake(*(f"results/simulated/{table}" for table in tables), "--config", *SMALL)
+        made.append(flow.folder / "results/simulated")
+    for path in sorted(made[0].rglob("*.*")):
+        assert path.read_bytes() == (made[1] / path.relative_to(made[0])).read_bytes(), path
+
+
+def test_held_out_box_serves_no_fit(simulated):
+    metadata = contracts.read_metadata(simulated.folder / "results/simulated/universe/matching_z0.117.parquet")
+    assert list(metadata["provenance"]["inputs"]) == ["results/simulated/universe/box1/z0.117/found.parquet"]
+
+
+def test_validation_page_has_a_verdict_on_every_check(simulated):
+    summary = pd.read_csv(simulated.folder / "results/simulated/validation/summary.csv")
+    assert set(summary["verdict"]) <= {"met", "not met", "no tolerance set"}
+    missed = summary[summary["verdict"] == "not met"]
+    assert missed["reason"].str.len().gt(10).all()
 
 
 def test_nothing_is_left_to_do_after_a_run(simulated):
@@ -82,13 +109,18 @@ def test_a_comment_reruns_nothing(simulated):
     [
         ("labels={richness_slope: 1.3}", {"crossmatch_labels": 1, **PAGES}),
         ("figures={lin2022_median_dz: 0.02}", {"lin2022_fig01": 1}),
-        ("crossmatch={max_kpc: 400}", {**MATCHES, "crossmatch_labels": 1, **PAGES}),
+        ("crossmatch={max_kpc: 400}", LABELLED),
         ("archive={attempts: 3}", {}),
-        ("masses=rescaled", {"data_catalogue_simulated": 4, **MATCHES, "crossmatch_labels": 1, **PAGES}),
+        ("masses=rescaled", {"data_catalogue_simulated": 4, **LABELLED}),
         ("catalogues={xcs: {separation: none}}", {**CONFIGURED, "crossmatch_labels": 1, **PAGES}),
         ("crossmatch={separation: none}", {**CONFIGURED, "crossmatch_labels": 1, **PAGES}),
         ("crossmatch={chance_shifts: 3}", {"crossmatch_chance": 1, "lin2022_counts": 1}),
         ("catalogues={xcs: {title: X}}", PAGES),
+        ("spectroscopy={collisions: pairs}", {"data_spectroscopy": 1}),
+        ("lightcone={min_mass_msun: 2.0e13}", CONE),
+        ("universe={min_particles: 60}", {"universe_halos": 6, "universe_galaxies": 6, **VALIDATION, **CONE}),
+        ("universe={cone_max_abs_mag_r: -19.1}", {"universe_galaxies": 2, **CONE}),
+        ("galaxies={satellite_velocity_bias: guo2015}", {"universe_galaxies": 6, **VALIDATION, **CONE}),
         (
             "catalogues={mcxc: {luminosity_mass: {slope: 1.3}}}",
             {"data_catalogue_simulated": 1, **MATCHES, "crossmatch_labels": 1, **PAGES},

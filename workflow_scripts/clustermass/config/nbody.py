@@ -35,7 +35,7 @@ class Nbody(Section):
         0.1, description="scale factor of the 2LPT initial conditions"
     )
     redshifts: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)] = Field(
-        [0.5, 0.35, 0.25, 0.117, 0.05], description="redshifts of the snapshots, descending"
+        [0.45, 0.25, 0.117, 0.05], description="redshifts of the snapshots, descending"
     )
     sharpening: Sharpening | None = Field(
         Sharpening(), description="sharpening of the halos in snapshots; null: none, positions as the mesh moved them"
