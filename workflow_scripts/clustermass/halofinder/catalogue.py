@@ -53,7 +53,7 @@ def find_halos(
     cosmology: Cosmology,
     *,
     b: float = 0.2,
-    finer: tuple[float, ...] = (0.14, 0.1),
+    finer: tuple[float, ...] = (0.1,),
     min_particles: int = 20,
     core: float = 0.2,
 ) -> pd.DataFrame:

@@ -39,6 +39,13 @@ def first_outside(values: Array, low: float, high: float) -> int:
 
 
 @_compiled()
+def _kept(x: float, box: float) -> np.float32:
+    """Return a coordinate in single precision; 0 where one just below the side rounds up to it."""
+    single = np.float32(x)
+    return single if single < box else np.float32(0)
+
+
+@_compiled()
 def sort_into_cells(positions: Array, box: float, cells: int) -> tuple[Array, Array, Array]:
     """Return order, shape (n,), start, shape (cells^3 + 1,), and sorted positions: a counting sort by cell.
 
@@ -50,7 +57,7 @@ def sort_into_cells(positions: Array, box: float, cells: int) -> tuple[Array, Ar
     for i in range(n):
         number = 0
         for axis in range(3):
-            number = number * cells + min(int(positions[i, axis] * (cells / box)), cells - 1)
+            number = number * cells + min(int(_kept(positions[i, axis], box) * (cells / box)), cells - 1)
         cell[i] = number
         start[number + 1] += 1
     for number in range(cells**3):
@@ -63,8 +70,7 @@ def sort_into_cells(positions: Array, box: float, cells: int) -> tuple[Array, Ar
         start[cell[i]] += 1
         order[place] = i
         for axis in range(3):
-            x = np.float32(positions[i, axis])
-            placed[place, axis] = x if x < box else np.float32(0)  # a float64 just below the side rounds up to it
+            placed[place, axis] = _kept(positions[i, axis], box)
     for number in range(cells**3, 0, -1):
         start[number] = start[number - 1]
     start[0] = 0
@@ -93,44 +99,46 @@ def _root(parent: Array, i: int) -> int:
 
 
 @_compiled()
-def _link_cells(
-    parent: Array, positions: Array, first: int, first_end: int, second: int, second_end: int, box: float, square: float
-) -> None:
-    """Join the trees of all pairs of two cells, or of one cell with itself, that are closer than sqrt(square)."""
-    for a in range(first, first_end):
-        root = _root(parent, a)
-        x, y, z = np.float64(positions[a, 0]), np.float64(positions[a, 1]), np.float64(positions[a, 2])
-        for b in range(a + 1 if first == second else second, second_end):
-            # Most pairs of a dense cell are joined already: one look instead of a distance.
-            if parent[b] != root and _squared_distance(positions, b, x, y, z, box) <= square:
-                other = _root(parent, b)
-                # The smaller index becomes the root, so that it is the same however the work was divided.
-                if other < root:
-                    parent[root] = other
-                    root = other
-                elif root < other:
-                    parent[other] = root
+def _link_cell(parent: Array, positions: Array, a: int, first: int, end: int, box: float, square: float) -> None:
+    """Join a particle's tree with those of the particles from `first` to `end` that are closer than sqrt(square)."""
+    root = _root(parent, a)
+    x, y, z = np.float64(positions[a, 0]), np.float64(positions[a, 1]), np.float64(positions[a, 2])
+    for b in range(first, end):
+        # Most pairs of a dense cell are joined already: one look instead of a distance.
+        if parent[b] != root and _squared_distance(positions, b, x, y, z, box) <= square:
+            other = _root(parent, b)
+            # The smaller index becomes the root, so that it is the same however the work was divided.
+            if other < root:
+                parent[root] = other
+                root = other
+            elif root < other:
+                parent[other] = root
 
 
 @_compiled()
 def _link_layer(
-    parent: Array, positions: Array, start: Array, cells: int, box: float, square: float, x: int, onwards: int
+    parent: Array, positions: Array, start: Array, cells: int, box: float, length: float, x: int, onwards: int
 ) -> None:
     """Join pairs inside layer x of cells (onwards = 0), or between layers x and x + 1 (onwards = 1)."""
+    scale, square = cells / box, length * length
+    # A particle has friends in the next cell only where it is this close to the face between them, in cells.
+    reach = length * scale + 1e-9
     for y in range(cells):
         for z in range(cells):
             here = (x * cells + y) * cells + z
-            if start[here] == start[here + 1]:
-                continue
-            for dy in range(-1, 2):
-                for dz in range(-1, 2):
-                    # Inside a layer half of the neighbours are enough: the others look back.
-                    if onwards == 0 and (dy < 0 or (dy == 0 and dz < 0)):
-                        continue
-                    there = (((x + onwards) % cells) * cells + (y + dy) % cells) * cells + (z + dz) % cells
-                    _link_cells(
-                        parent, positions, start[here], start[here + 1], start[there], start[there + 1], box, square
-                    )
+            end = start[here + 1]
+            for a in range(start[here], end):
+                if onwards == 0:
+                    _link_cell(parent, positions, a, a + 1, end, box, square)
+                elif positions[a, 0] * scale - x < 1 - reach:
+                    continue
+                from_y, from_z = positions[a, 1] * scale - y, positions[a, 2] * scale - z
+                # Inside a layer half of the neighbours are enough: the others look back.
+                for dy in range(-1 if onwards and from_y <= reach else 0, 2 if from_y >= 1 - reach else 1):
+                    for dz in range(-1 if from_z <= reach else 0, 2 if from_z >= 1 - reach else 1):
+                        if onwards or dy > 0 or dz > 0:
+                            there = (((x + onwards) % cells) * cells + (y + dy) % cells) * cells + (z + dz) % cells
+                            _link_cell(parent, positions, a, start[there], start[there + 1], box, square)
 
 
 @_compiled(parallel=True)
@@ -142,13 +150,12 @@ def link(positions: Array, start: Array, cells: int, box: float, length: float, 
     """
     n = positions.shape[0]
     parent = np.arange(n).astype(np.int32)
-    square = length * length
     for slab in prange(slabs):
         low, high = slab * cells // slabs, (slab + 1) * cells // slabs
         for step in range(2 * (high - low) - 1):
-            _link_layer(parent, positions, start, cells, box, square, low + step // 2, step % 2)
+            _link_layer(parent, positions, start, cells, box, length, low + step // 2, step % 2)
     for slab in range(slabs):
-        _link_layer(parent, positions, start, cells, box, square, (slab + 1) * cells // slabs - 1, 1)
+        _link_layer(parent, positions, start, cells, box, length, (slab + 1) * cells // slabs - 1, 1)
     for i in range(n):
         parent[i] = _root(parent, i)
     return parent
