@@ -25,6 +25,8 @@ include: "rules/common.smk"
 include: "rules/validation.smk"
 include: "rules/universe.smk"
 include: "rules/data.smk"
+include: "rules/phase_space.smk"
+include: "rules/training.smk"
 include: "rules/crossmatch.smk"
 include: "rules/paper_lin2022.smk"
 

@@ -104,6 +104,37 @@ def snapshot_files(name):
     return [str(Path(config["archive"]["folder"] or ".") / file) for file in stanza["files"] + stanza["host_files"]]
 
 
+def ho2019_boxes(source):
+    """Return the boxes of Ho et al. (2019), the held-out one last: simulated ones, or snapshots of real simulations."""
+    redshift = config["universe"]["ho2019"]
+    if source == "simulated":
+        return BOXES
+    return [name for name, stanza in config["snapshots"].items() if stanza["redshift"] == redshift]
+
+
+def ho2019_tables(table):
+    """Return a function that gives a table of every box of Ho et al. (2019)."""
+    path = f"results/{{source}}/universe/{{box}}/z{config['universe']['ho2019']:g}/{table}.parquet"
+    return lambda wildcards: expand(path, source=wildcards.source, box=ho2019_boxes(wildcards.source))
+
+
+def subsampling():
+    """Return the statistics' settings that decide which galaxies are drawn; the others rerun no training."""
+    keys = ("rates", "draws_per_rate", "subsampled_clusters", "cumulative_low", "cumulative_high")
+    return {key: config["interpretation"][key] for key in keys}
+
+
+PHASE_SPACE_TRAINING = {
+    "kde": config["kde"],
+    "networks": config["networks"],
+    "training": config["training"],
+    "interpretation": subsampling(),
+    "velocity_cut_km_s": config["mock_observation"]["velocity_cut_km_s"],
+    "aperture_mpc_h": config["mock_observation"]["aperture_mpc_h"],
+    "seed": config["seed"],
+}
+
+
 def limits():
     """Return the limits of the match; how many chance matches are expected is another question."""
     return {key: config["crossmatch"][key] for key in ("max_dz", "max_arcmin", "max_kpc")}

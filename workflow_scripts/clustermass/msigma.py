@@ -14,12 +14,26 @@ from numpy.typing import NDArray
 
 from clustermass.config.base import Cosmology
 from clustermass.config.dynamics import Msigma
+from clustermass.contracts import Column, Contract
 from clustermass.cosmology import flat
 
 Floats = NDArray[np.float64]
 
 PIVOT = 15.0  # log10 of the mass, times the expansion, that sigma_v15 belongs to
 PERCENTILES = {"p3": 3.0, "p16": 16.0, "median": 50.0, "p84": 84.0, "p97": 97.0}
+
+RELATIONS = Contract(
+    "relations",
+    "relations of mass and velocity dispersion, one for every set of clusters that they were fitted to",
+    (
+        Column("fold", "int", "", "fold that was left out; -1: none but the box held out", -1, unique=True),
+        Column("sigma15", "float", "km/s", "dispersion at 1e15 Msun/h, times the expansion", 0),
+        Column("alpha", "float", "", "slope of log10 dispersion with log10 mass"),
+        Column("scatter", "float", "dex", "standard deviation of log10 dispersion about the relation", 0),
+        Column("expansion", "float", "", "what multiplies masses in Msun/h", 0),
+        Column("clusters", "int", "", "clusters that it was fitted to", 3),
+    ),
+)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,12 @@ class Sdm(Section):
         description="weights C of the loss to try; divergences are noisy, large ones overfit them and take long",
     )
     nu: Shares = Field([0.5], description="bounds nu on the share of support vectors to try (nu-SVR, no epsilon)")
+    cross_validation: bool = Field(
+        False, description="whether machines are trained in every fold too, not for the held-out box alone; takes hours"
+    )
+    subsampled_draws: Annotated[int, Field(ge=1)] = Field(
+        2, description="draws for every rate of subsampling, at most; divergences take long"
+    )
     threads: Threads = Field(2, description="threads; results do not depend on them")
 
 

@@ -40,7 +40,7 @@ class MockObservation(Section):
         10**-5.2, description="projections in the training set, at every mass [h^3 Mpc^-3 dex^-1]"
     )
     training_volume_gpc_h3: Positive | None = Field(
-        None,
+        1.0,
         description="volume that the density refers to [(Gpc/h)^3]; null: that of the boxes; 1: as many projections as"
         " published whatever the boxes, by more sight-lines",
     )

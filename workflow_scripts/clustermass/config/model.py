@@ -19,11 +19,16 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from clustermass.config.base import Cosmology, Section
 from clustermass.config.catalogues import CATALOGUES, Archive, Catalogue
 from clustermass.config.crossmatch import Crossmatch, Labels
+from clustermass.config.dynamics import Kde, Msigma, Sdm
 from clustermass.config.figures import Figures
 from clustermass.config.galaxies import Galaxies
+from clustermass.config.interpretation import Interpretation
+from clustermass.config.mock_observation import MockObservation
 from clustermass.config.nbody import Nbody
+from clustermass.config.networks import Networks
 from clustermass.config.simulated import Lightcone, Spectroscopy
 from clustermass.config.snapshot import Snapshot
+from clustermass.config.training import Training
 from clustermass.config.universe import Universe
 from clustermass.config.validation import Validation
 
@@ -56,6 +61,13 @@ class Config(Section):
     crossmatch: Crossmatch = Crossmatch()
     labels: Labels = Labels()
     validation: Validation = Validation()
+    mock_observation: MockObservation = MockObservation()
+    kde: Kde = Kde()
+    msigma: Msigma = Msigma()
+    sdm: Sdm = Sdm()
+    networks: Networks = Networks()
+    training: Training = Training()
+    interpretation: Interpretation = Interpretation()
     figures: Figures = Figures()
     catalogues: dict[str, Catalogue] = Field(
         CATALOGUES, description="cluster catalogues by name; add a stanza to add a label catalogue"

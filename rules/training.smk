@@ -1,0 +1,124 @@
+"""Stage training: estimators of cluster masses, trained, and what they predict for clusters they have not seen."""
+
+
+rule training_msigma:
+    """M-sigma relation of the pure or the contaminated catalogue, in every fold and for the held-out box."""
+    input:
+        clusters="results/{source}/phase_space/ho2019/{catalogue}/clusters.parquet",
+        members="results/{source}/phase_space/ho2019/{catalogue}/members.parquet",
+    output:
+        predictions="results/{source}/training/ho2019/msigma_{catalogue}/predictions.parquet",
+        fit="results/{source}/training/ho2019/msigma_{catalogue}/fit.parquet",
+        subsampled="results/{source}/training/ho2019/msigma_{catalogue}/subsampled.parquet",
+        timing="results/{source}/training/ho2019/msigma_{catalogue}/timing.parquet",
+    log:
+        "logs/{source}/training/ho2019/msigma_{catalogue}.log",
+    benchmark:
+        "logs/{source}/training/ho2019/msigma_{catalogue}.benchmark.tsv"
+    wildcard_constraints:
+        catalogue="contaminated|pure",
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        redshift=config["universe"]["ho2019"],
+        msigma=config["msigma"],
+        interpretation=subsampling(),
+        cosmology=config["cosmology"],
+        seed=config["seed"],
+        code=code_version("training/msigma.py"),
+    script:
+        "../workflow_scripts/training/msigma.py"
+
+
+rule training_sdm:
+    """SDM1D or SDM2D: support distribution machine, trained on some of the clusters."""
+    input:
+        clusters="results/{source}/phase_space/ho2019/contaminated/clusters.parquet",
+        members="results/{source}/phase_space/ho2019/contaminated/members.parquet",
+    output:
+        predictions="results/{source}/training/ho2019/{model}/predictions.parquet",
+        subsampled="results/{source}/training/ho2019/{model}/subsampled.parquet",
+        timing="results/{source}/training/ho2019/{model}/timing.parquet",
+    log:
+        "logs/{source}/training/ho2019/{model}.log",
+    benchmark:
+        "logs/{source}/training/ho2019/{model}.benchmark.tsv"
+    wildcard_constraints:
+        model="sdm1d|sdm2d",
+    conda:
+        "../envs/cpu.yaml"
+    threads: config["sdm"]["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=600,
+    params:
+        sdm=config["sdm"],
+        interpretation=subsampling(),
+        seed=config["seed"],
+        code=code_version("training/sdm.py"),
+    script:
+        "../workflow_scripts/training/sdm.py"
+
+
+rule training_cnn:
+    """CNN1D or CNN2D: all folds and the split of the held-out box."""
+    input:
+        clusters="results/{source}/phase_space/ho2019/contaminated/clusters.parquet",
+        members="results/{source}/phase_space/ho2019/contaminated/members.parquet",
+    output:
+        predictions="results/{source}/training/ho2019/{model}/predictions.parquet",
+        curves="results/{source}/training/ho2019/{model}/curves.parquet",
+        subsampled="results/{source}/training/ho2019/{model}/subsampled.parquet",
+        timing="results/{source}/training/ho2019/{model}/timing.parquet",
+        models=directory("results/{source}/training/ho2019/{model}/models"),
+    log:
+        "logs/{source}/training/ho2019/{model}.log",
+    benchmark:
+        "logs/{source}/training/ho2019/{model}.benchmark.tsv"
+    wildcard_constraints:
+        model="cnn1d|cnn2d",
+    conda:
+        "../envs/torch.yaml"
+    threads: config["mock_observation"]["folds"]
+    resources:
+        mem_mb=6000,
+        runtime=120,
+    params:
+        **PHASE_SPACE_TRAINING,
+        network="{model}",
+        few=None,
+        code=code_version("training/cnn.py"),
+    script:
+        "../workflow_scripts/training/cnn.py"
+
+
+rule training_cnn_few:
+    """CNN1D or CNN2D trained on as few clusters as the SDM, for the held-out box."""
+    input:
+        clusters="results/{source}/phase_space/ho2019/contaminated/clusters.parquet",
+        members="results/{source}/phase_space/ho2019/contaminated/members.parquet",
+    output:
+        predictions="results/{source}/training/ho2019/{model}_small/predictions.parquet",
+    log:
+        "logs/{source}/training/ho2019/{model}_small.log",
+    benchmark:
+        "logs/{source}/training/ho2019/{model}_small.benchmark.tsv"
+    wildcard_constraints:
+        model="cnn1d|cnn2d",
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        **PHASE_SPACE_TRAINING,
+        network="{model}",
+        few=config["sdm"]["training_clusters"],
+        code=code_version("training/cnn.py"),
+    script:
+        "../workflow_scripts/training/cnn.py"
