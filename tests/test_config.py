@@ -127,6 +127,23 @@ def test_impossible_skies_are_refused(lightcone, expected):
     assert expected in problems({"lightcone": lightcone})
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"cosmology": {"Ob0": 0.4}}, "Ob0: expected less than Om0 = 0.3089, got 0.4"),
+        ({"cosmology": {"sigma8": 8.2}}, "cosmology.sigma8"),
+        ({"galaxies": {"min_halo_mass": 1e14}}, "galaxies.min_halo_mass"),
+        ({"universe": {"ho2019": 0.2}}, "universe.ho2019: 0.2 is not among nbody.redshifts"),
+        ({"universe": {"boxes": 1}}, "universe.boxes"),
+        ({"snapshots": {"mdpl2": {"format": "rockstar"}}}, "did you mean rockstar_csv?"),
+    ],
+)
+def test_impossible_universes_are_refused(settings, expected):
+    with pytest.raises(ConfigError) as refused:
+        load(settings)
+    assert expected in str(refused.value)
+
+
 def test_sections_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         Config().seed = 3
