@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clustermass import universe
+from clustermass import contracts, universe
 from clustermass.config.base import Cosmology
 from clustermass.config.nbody import Nbody
 from clustermass.galaxies.background import draw_halos, r200c, v200
 from clustermass.galaxies.surroundings import REACH, smoothed_overdensities, surroundings
 from clustermass.halofinder import HALOS_SNAPSHOT, links, matching
 from clustermass.nbody.store import CELLS, read_particles, write_particles
-from clustermass.sources.snapshot import SNAPSHOT_HALOS
+from clustermass.sources.snapshot import SNAPSHOT_HALOS, load_snapshots
 
 PLANCK, Z, BOX = Cosmology(), 0.117, 100.0
 SMALL = Nbody(box_mpc_h=50, particles_per_side=32, steps=6, redshifts=[0.35, 0.117], threads=1)
@@ -190,3 +190,13 @@ def test_smoothed_overdensity_of_a_wave_is_damped_by_its_gaussian():
     for found, scale in ((local, 6.0), (large, BOX / 8)):
         expected = -amplitude * np.exp(-((k * scale) ** 2) / 2) * np.cos(k * lattice[:, 0])
         assert np.abs(found - expected).max() < 0.12 * amplitude
+
+
+def test_snapshots_are_loaded_by_box_and_redshift(tmp_path):
+    paths = []
+    for number, (box, redshift) in enumerate([("a", 0.5), ("a", 0.1), ("b", 0.5), ("b", 0.1)]):
+        paths.append(str(tmp_path / f"{box}{redshift}.parquet"))
+        contracts.write_table(one_halo().assign(halo=number), SNAPSHOT_HALOS, paths[-1], {})
+    load = load_snapshots(paths, ["a", "b"], [0.5, 0.1], SNAPSHOT_HALOS)
+    assert load("a", 0.1)["halo"].tolist() == [1]
+    assert load("b", 0.5)["halo"].tolist() == [2]
