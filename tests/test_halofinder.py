@@ -140,6 +140,17 @@ def test_groups_are_those_of_brute_force(n: int, length: float) -> None:
     assert (np.diff(sizes) <= 0).all()
 
 
+@pytest.mark.parametrize("length", [0.05, 0.2])
+def test_groups_in_cells_of_thousands_are_those_of_brute_force(length: float) -> None:
+    rng = np.random.default_rng(12)
+    clumps = [rng.normal(c, s, (n, 3)) for c, s, n in ((10.69, 0.1, 2500), (0.0, 0.15, 1500), (11.14, 0.1, 500))]
+    positions = wrap(np.concatenate([rng.uniform(0, BOX, (3000, 3)), *clumps]))
+    assert np.diff(particle_grid(positions, BOX, length).start).max() > 2000
+    labels = groups_of(positions, length)
+    found = {frozenset(np.flatnonzero(labels == k).tolist()) for k in range(labels.max() + 1)}
+    assert found == brute_force(positions, length, 2)
+
+
 def test_labels_do_not_depend_on_order_or_threads() -> None:
     rng = np.random.default_rng(2)
     positions = rng.uniform(0, BOX, (8000, 3)).astype(np.float32)  # many groups of equal size

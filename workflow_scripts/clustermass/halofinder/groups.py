@@ -58,20 +58,22 @@ def friends_of_friends(grid: ParticleGrid, length: float, min_particles: int) ->
         numba.get_num_threads() * 4, grid.cells // 2 or 1
     )  # more slabs than threads: clustered ones take longer
     root = kernels.link(grid.positions, grid.start, grid.cells, grid.box, length, slabs)
-    return _labels(grid, root, min_particles)
+    return _numbered(grid, root, min_particles)
 
 
-def _labels(grid: ParticleGrid, root: NDArray[np.int32], min_particles: int) -> NDArray[np.int32]:
+def _numbered(grid: ParticleGrid, root: NDArray[np.int32], min_particles: int) -> NDArray[np.int32]:
     """Return numbers of groups by falling size in the particles' old order, from their roots in cell order."""
     sizes = np.bincount(root, minlength=len(root))
     kept = np.flatnonzero(sizes >= max(min_particles, 1))
     number = np.full(len(root), -1, np.int32)
     number[kept] = np.arange(len(kept))
-    lowest = kernels.lowest_members(grid.positions, number[root], len(kept))
+    group = number[root]
+    lowest = kernels.lowest_members(grid.positions, group, len(kept))
     ranked = np.lexsort((lowest[:, 2], lowest[:, 1], lowest[:, 0], -sizes[kept]))
-    number[kept[ranked]] = np.arange(len(kept))
+    rank = np.full(len(kept) + 1, -1, np.int32)  # the last for particles of no group, whose number is -1
+    rank[ranked] = np.arange(len(kept))
     labels = np.empty(len(root), np.int32)
-    labels[grid.order] = number[root]
+    labels[grid.order] = rank[group]
     return labels
 
 
