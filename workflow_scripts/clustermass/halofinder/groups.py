@@ -67,9 +67,10 @@ def _numbered(grid: ParticleGrid, root: NDArray[np.int32], min_particles: int) -
     kept = np.flatnonzero(sizes >= max(min_particles, 1))
     number = np.full(len(root), -1, np.int32)
     number[kept] = np.arange(len(kept))
-    group = number[root]
+    group, sizes = number[root], sizes[kept]
+    del number  # as large as the snapshot, and no longer needed
     lowest = kernels.lowest_members(grid.positions, group, len(kept))
-    ranked = np.lexsort((lowest[:, 2], lowest[:, 1], lowest[:, 0], -sizes[kept]))
+    ranked = np.lexsort((lowest[:, 2], lowest[:, 1], lowest[:, 0], -sizes))
     rank = np.full(len(kept) + 1, -1, np.int32)  # the last for particles of no group, whose number is -1
     rank[ranked] = np.arange(len(kept))
     labels = np.empty(len(root), np.int32)
