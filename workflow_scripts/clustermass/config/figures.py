@@ -16,3 +16,9 @@ class Figures(Section):
         0.01, description="width of the redshift bins of running medians, Lin et al. Fig. 1"
     )
     lin2022_median_count: Annotated[int, Field(ge=1)] = Field(5, description="fewest clusters a median is drawn of")
+    ho2019_example_log10_mass: float = Field(
+        14.27, description="mass of the cluster that Ho et al. Fig. 1 shows, log10 M200c [Msun/h]"
+    )
+    ho2019_mass_bin_dex: Positive = Field(0.1, description="bins of mass, Ho et al. Fig. 2 [dex]")
+    ho2019_kde_clusters: Annotated[int, Field(ge=1, le=8)] = Field(6, description="clusters of Ho et al. Fig. 3")
+    ho2019_fold: Annotated[int, Field(ge=0)] = Field(0, description="fold of the learning curves, Ho et al. Fig. 5")
