@@ -11,7 +11,7 @@ with runtime.logged(snakemake):
     caption = (
         "Change of a cluster count by residuals that are not lognormal (Ho et al. 2019, section 5.2, Eq. 10) [percent];"
         " the scatter is that of ln M, which alone gives the published values; the paper prints that of M-sigma, pure,"
-        " without its sign, which is negative; low and high: 16-84 % of a bootstrap over halos."
+        " without its sign, which is negative; low and high: 16th to 84th percentile of a bootstrap over halos."
     )
     outputs = {"csv": snakemake.output.csv, "md": snakemake.output.md, "tex": snakemake.output.tex}
     style.write_paper_table(table, outputs, snakemake.wildcards.source, caption)

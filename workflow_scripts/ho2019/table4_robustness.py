@@ -15,13 +15,13 @@ with runtime.logged(snakemake):
         return published("ho2019", "table4", f"{model}_{name}", snakemake.input.published)
 
     readings = {mean: measured[measured["reading"] == mean] for mean in MEANS}
-    table = pd.concat([beside(part, number).assign(mean_of=mean) for mean, part in readings.items()])
+    table = pd.concat([beside(part, number).assign(**{"mean of": mean}) for mean, part in readings.items()])
     table = table.dropna(axis="columns", how="all")
     caption = (
-        "Subsampled mass deviation for sampling rates of 0.6 to 0.8 (Ho et al. 2019, Table 4) [dex], and its 16-84 %"
-        " range in percent of the prediction from all galaxies, by 10^x and, as the paper has it, by 1 + x; mean_of:"
-        " whether the predictions of a rate's draws are averaged or their logarithms; low and high: 16-84 % of a"
-        " bootstrap over halos."
+        "Subsampled mass deviation for sampling rates of 0.6 to 0.8 (Ho et al. 2019, Table 4) [dex], and the range from"
+        " its 16th to its 84th percentile in percent of the prediction from all galaxies: as a decimal logarithm, and"
+        " linear, as the paper has it. Mean of: whether the predictions of a rate's draws are averaged or their"
+        " logarithms; low and high: 16th to 84th percentile of a bootstrap over halos."
     )
     outputs = {"csv": snakemake.output.csv, "md": snakemake.output.md, "tex": snakemake.output.tex}
     style.write_paper_table(table, outputs, snakemake.wildcards.source, caption)
