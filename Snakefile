@@ -27,7 +27,9 @@ include: "rules/universe.smk"
 include: "rules/data.smk"
 include: "rules/phase_space.smk"
 include: "rules/training.smk"
+include: "rules/interpretation.smk"
 include: "rules/crossmatch.smk"
+include: "rules/paper_ho2019.smk"
 include: "rules/paper_lin2022.smk"
 
 
@@ -36,6 +38,7 @@ rule all:
     default_target: True
     input:
         rules.universe.input,
+        rules.ho2019.input if ho2019_boxes(config["source"]) else [],
         rules.lin2022.input,
 
 

@@ -153,4 +153,10 @@ def summary(source):
         f"\nDone, on {source} data. Look first at\n"
         f"  figures/{source}/lin2022/fig01.pdf   masses and redshifts of all clusters\n"
         f"  results/{source}/lin2022/counts.md   matches and labels beside the published numbers\n"
+        + (
+            f"  results/{source}/ho2019/table2.md    residuals of six mass estimators beside the published ones\n"
+            f"  results/{source}/validation/summary.md   how far the simulated universe can be trusted\n"
+            if source == "simulated"
+            else ""
+        )
     )

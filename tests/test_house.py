@@ -99,10 +99,10 @@ def library_functions():
     for file in sorted(LIBRARY.rglob("*.py")):
         for node in ast.parse(file.read_text()).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                found[node.name] = names_in(node)
+                found[node.name] = found.get(node.name, set()) | names_in(node)  # one name in several modules
             elif isinstance(node, ast.Assign | ast.AnnAssign):  # tables of functions
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                found.update({name: names_in(node) for target in targets for name in names_in(target)})
+                found |= {n: found.get(n, set()) | names_in(node) for target in targets for n in names_in(target)}
     return found
 
 

@@ -17,6 +17,13 @@ VALIDATION = {
     "validation_measure": 4, "validation_matter": 2, "validation_galaxies": 2, "validation_summary": 1,
     "validation_performance": 1,
 }  # fmt: skip
+TRAINED = {"training_cnn": 2, "training_cnn_few": 2, "training_msigma": 2, "training_sdm": 2}
+JUDGED = {f"interpretation_{what}": 1 for what in ("residuals", "abundance", "wojtak", "robustness")}
+ON_MOCK = {f"ho2019_{name}": 1 for name in ("fig01", "fig02", "fig03")}
+PREDICTED = ["fig05", "fig06", "fig07", "fig08", "fig09", "fig10", "abundance", "timing"]
+PREDICTED += ["table1", "table2", "table3", "table4"]
+ON_ESTIMATORS = {f"ho2019_{name}": 1 for name in PREDICTED}
+HO2019 = {"phase_space_ho2019": 1, **ON_MOCK, **TRAINED, **JUDGED, **ON_ESTIMATORS}
 SMALL = [
     "nbody={box_mpc_h: 125, particles_per_side: 64, steps: 5}", "lightcone={ra_deg: [150, 160], dec_deg: [0, 10]}",
 ]  # fmt: skip
@@ -118,9 +125,11 @@ def test_a_comment_reruns_nothing(simulated):
         ("catalogues={xcs: {title: X}}", PAGES),
         ("spectroscopy={collisions: pairs}", {"data_spectroscopy": 1}),
         ("lightcone={min_mass_msun: 2.0e13}", CONE),
-        ("universe={min_particles: 60}", {"universe_halos": 6, "universe_galaxies": 6, **VALIDATION, **CONE}),
+        ("universe={min_particles: 60}", {"universe_halos": 6, "universe_galaxies": 6, **VALIDATION, **CONE, **HO2019}),
         ("universe={cone_max_abs_mag_r: -19.1}", {"universe_galaxies": 2, **CONE}),
-        ("galaxies={satellite_velocity_bias: guo2015}", {"universe_galaxies": 6, **VALIDATION, **CONE}),
+        ("galaxies={satellite_velocity_bias: guo2015}", {"universe_galaxies": 6, **VALIDATION, **CONE, **HO2019}),
+        ("mock_observation={min_richness: 12}", HO2019),
+        ("interpretation={bootstrap_draws: 100}", JUDGED | {"ho2019_table2": 1}),
         (
             "catalogues={mcxc: {luminosity_mass: {slope: 1.3}}}",
             {"data_catalogue_simulated": 1, **MATCHES, "crossmatch_labels": 1, **PAGES},

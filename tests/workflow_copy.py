@@ -65,10 +65,20 @@ RESULTS = [
     "results/{source}/lin2022/counts.tex",
 ]
 
+HO2019 = [
+    *(f"figures/{{source}}/ho2019/fig{n:02d}.{kind}" for n in range(1, 11) for kind in ("pdf", "png")),
+    *(f"results/{{source}}/ho2019/fig{n:02d}.csv" for n in range(1, 11) if n != 4),
+    *(
+        f"results/{{source}}/ho2019/{table}.{kind}"
+        for table in ("table1", "table2", "abundance", "table3", "table4", "timing")
+        for kind in ("csv", "md", "tex")
+    ),
+]
+
 
 def check_products(workflow, source):
     """All artefacts are there, and say what they were made on."""
-    for result in RESULTS:
+    for result in RESULTS + (HO2019 if source == "simulated" else []):
         assert (workflow.folder / result.format(source=source)).stat().st_size > 0
     counts = pd.read_csv(workflow.folder / f"results/{source}/lin2022/counts.csv")
     assert counts["data"].unique().tolist() == ["simulated data" if source == "simulated" else "real data"]

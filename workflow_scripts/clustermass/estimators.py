@@ -78,7 +78,7 @@ def mock_galaxies(clusters: pd.DataFrame, members: pd.DataFrame) -> MockGalaxies
 
 
 def splits(clusters: pd.DataFrame) -> list[Split]:
-    """Return the folds of the cross-validation, and last the split that tests on the held-out box.
+    """Return the folds of the cross-validation, and last the split that tests on the held-out box, if there is one.
 
     Validation is the training set's part in the fold after the one that tests; nothing of it trains.
     """
@@ -90,8 +90,10 @@ def splits(clusters: pd.DataFrame) -> list[Split]:
         after = (k + 1) % number
         parts = train & (fold != k) & (fold != after), train & (fold == after), test & (fold == k)
         made.append(Split(k, k, *map(np.flatnonzero, parts)))
-    parts = train & (fold != 0), train & (fold == 0), heldout
-    return [*made, Split(number, -1, *map(np.flatnonzero, parts))]
+    if heldout.any():
+        parts = train & (fold != 0), train & (fold == 0), heldout
+        made.append(Split(number, -1, *map(np.flatnonzero, parts)))
+    return made
 
 
 def evenly(log10_mass: Floats, rows: Ints, number: int) -> Ints:

@@ -1,5 +1,6 @@
 """The M-sigma relation, fitted in every fold and for the held-out box (rule training_msigma)."""
 
+import numpy as np
 import pandas as pd
 
 from clustermass import contracts, provenance, runtime
@@ -22,8 +23,7 @@ with runtime.logged(snakemake):
         dispersion = velocity_dispersions(galaxies.v_los, galaxies.start)
     parts, relations = [], []
     for split in splits(clusters):
-        # the relation is that of the population, so it is fitted to views of the mass function, not to the flat set
-        seen = clusters["test"].to_numpy() & (clusters["fold"].to_numpy() != split.fold)
+        seen = np.concatenate([split.training, split.validation])  # it has nothing to validate
         relation = fit_relation(mass[seen], dispersion[seen], expansion, settings)
         relations.append({"fold": split.fold, **vars(relation)})
         parts.append(predictions(clusters, split, predict_mass(relation, dispersion[split.test])))

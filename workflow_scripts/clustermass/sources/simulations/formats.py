@@ -180,7 +180,8 @@ def _assemble(snapshot: Snapshot, main: Sieve, hosts: Sieve | None, conversions:
     """Bring what was read into the contracts."""
     source = hosts or main
     rows = source.kept[source.kept["is_halo"].astype(bool)]
-    density = CRITICAL_DENSITY * (snapshot.Om0 * (1 + snapshot.redshift) ** 3 + 1 - snapshot.Om0)  # critical, h2 Msun/Mpc3
+    # critical density [h^2 Msun/Mpc^3]
+    density = CRITICAL_DENSITY * (snapshot.Om0 * (1 + snapshot.redshift) ** 3 + 1 - snapshot.Om0)
     r200c = (rows["m200c"] * 3 / (800 * np.pi * density)) ** (1 / 3) * (1 + snapshot.redshift)
     scale_radius = rows["rs"] / 1000 if "rs" in rows else np.nan
     halos = rows[[*XYZ, *VELOCITY, "m200c"]].assign(
