@@ -103,8 +103,8 @@ def write_paper_table(frame: pd.DataFrame, outputs: dict[str, str], source: str,
     with replacing(outputs["md"]) as aside:
         aside.write_text(f"{caption}\n\n{_markdown(shown)}\n")
     with replacing(outputs["tex"]) as aside:
-        columns = [str(name).replace("_", " ") for name in shown]
-        text = shown.map(_latex_escape).set_axis(columns, axis=1).to_latex(index=False, caption=caption)
+        columns = [_latex_escape(str(name).replace("_", " ")) for name in shown]
+        text = shown.map(_latex_escape).set_axis(columns, axis=1).to_latex(index=False, caption=_latex_escape(caption))
         aside.write_text(text)
 
 
@@ -132,6 +132,7 @@ def _latex_escape(text: str) -> str:
         ("_", r"\_"),
         ("#", r"\#"),
         ("$", r"\$"),
+        ("^", r"\^{}"),
     ):
         text = text.replace(sign, safe)
     return text.replace("<", r"$<$").replace(">", r"$>$")
