@@ -24,7 +24,9 @@ class Cosmology(Section):
     H0: Annotated[float, Field(gt=20, lt=200)] = Field(67.74, description="Hubble constant [km/s/Mpc]")
     Om0: Annotated[float, Field(gt=0, lt=1)] = Field(0.3089, description="matter density today, in critical densities")
     Ob0: Annotated[float, Field(gt=0, lt=1)] = Field(0.0486, description="baryon density today, in critical densities")
-    sigma8: Annotated[float, Field(gt=0, lt=2)] = Field(0.8159, description="rms of linear density fluctuations in 8 Mpc/h spheres today")
+    sigma8: Annotated[float, Field(gt=0, lt=2)] = Field(
+        0.8159, description="rms of linear density fluctuations in 8 Mpc/h spheres today"
+    )
     ns: Annotated[float, Field(gt=0.5, lt=1.5)] = Field(0.9667, description="slope of the primordial power spectrum")
 
     @model_validator(mode="after")
