@@ -11,7 +11,7 @@ PREDICTIONS = Contract(
         Column("cluster", "int", "", "cluster of the mock catalogue", 0),
         Column("role", "text", "", "test: of a fold that trained on the others; heldout: in the box held out",
                choices=("test", "heldout")),
-        Column("fold", "int", "", "fold whose training left the cluster out; -1: trained on all but the box held out", -1),
+        Column("fold", "int", "", "fold whose training left the cluster out; -1: none but the box held out", -1),
         Column("group", "text", "", "object that splits keep together"),
         Column("log10_m200c", "float", "log10(Msun/h)", "log10 of the true M200c", 10, 17),
         Column("log10_predicted", "float", "log10(Msun/h)", "log10 of the predicted M200c", 5, 25),
