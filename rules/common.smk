@@ -135,6 +135,32 @@ PHASE_SPACE_TRAINING = {
 }
 
 
+def universe_benchmarks():
+    """Return the benchmark of every job that the two snapshots of the dynamics need, by rule and wildcards."""
+    logs, snapshots = "logs/simulated/universe", [f"z{redshift:g}" for redshift in DYNAMICS]
+    jobs = {f"universe_box: {box}": f"{logs}/{box}" for box in BOXES}
+    jobs |= {f"universe_matching: {snapshot}": f"{logs}/matching_{snapshot}" for snapshot in snapshots}
+    for rule in ("halos", "galaxies"):
+        jobs |= {f"universe_{rule}: {b}, {s}": f"{logs}/{b}/{s}/{rule}" for b in BOXES for s in snapshots}
+    jobs |= {f"validation_measure: {b}, {s}": f"logs/simulated/validation/{s}/{b}" for b in BOXES for s in snapshots}
+    return {job: f"{path}.benchmark.tsv" for job, path in jobs.items()}
+
+
+def ho2019_trained(table, models):
+    """Return one table of several estimators, by their names."""
+    return {model: f"results/{{source}}/training/ho2019/{model}/{table}.parquet" for model in models}
+
+
+def ho2019_mass_matching(source):
+    """Return how masses of halos were matched; those of real simulations are their own."""
+    return config["universe"]["mass_matching"] if source == "simulated" else "none"
+
+
+def ho2019_shown(artefact):
+    """Return where the report lists an artefact."""
+    return {"category": "Ho et al. (2019)", "labels": {"artefact": artefact, "data": "{source}"}}
+
+
 def limits():
     """Return the limits of the match; how many chance matches are expected is another question."""
     return {key: config["crossmatch"][key] for key in ("max_dz", "max_arcmin", "max_kpc")}

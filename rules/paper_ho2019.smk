@@ -4,21 +4,6 @@ HO2019_FIGURES = [f"fig{number:02d}" for number in range(1, 11)]
 HO2019_TABLES = ["table1", "table2", "abundance", "table3", "table4", "timing"]
 
 
-def ho2019_trained(table, models):
-    """Return one table of several estimators, by their names."""
-    return {model: f"results/{{source}}/training/ho2019/{model}/{table}.parquet" for model in models}
-
-
-def ho2019_mass_matching(source):
-    """Return how masses of halos were matched; those of real simulations are their own."""
-    return config["universe"]["mass_matching"] if source == "simulated" else "none"
-
-
-def ho2019_shown(artefact):
-    """Return where the report lists an artefact."""
-    return {"category": "Ho et al. (2019)", "labels": {"artefact": artefact, "data": "{source}"}}
-
-
 rule ho2019:
     """Every figure and table of Ho et al. (2019)."""
     input:
