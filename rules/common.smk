@@ -140,8 +140,8 @@ def universe_benchmarks():
     logs, snapshots = "logs/simulated/universe", [f"z{redshift:g}" for redshift in DYNAMICS]
     jobs = {f"universe_box: {box}": f"{logs}/{box}" for box in BOXES}
     jobs |= {f"universe_matching: {snapshot}": f"{logs}/matching_{snapshot}" for snapshot in snapshots}
-    for rule in ("halos", "galaxies"):
-        jobs |= {f"universe_{rule}: {b}, {s}": f"{logs}/{b}/{s}/{rule}" for b in BOXES for s in snapshots}
+    for table in ("halos", "galaxies"):
+        jobs |= {f"universe_{table}: {b}, {s}": f"{logs}/{b}/{s}/{table}" for b in BOXES for s in snapshots}
     jobs |= {f"validation_measure: {b}, {s}": f"logs/simulated/validation/{s}/{b}" for b in BOXES for s in snapshots}
     return {job: f"{path}.benchmark.tsv" for job, path in jobs.items()}
 
