@@ -28,6 +28,7 @@ def draw_mass_function(above, below, tables, held_out, checks, settings):
     panels.draw_expected(above, tables[held_out], line, label="Warren et al. (2006)", color=style.GREY, ls="--")
     above.set(yscale="log", ylabel=r"$\mathrm{d}n/\mathrm{d}\log_{10}M$  [$h^3\,\mathrm{Mpc}^{-3}$]")
     above.tick_params(labelbottom=False)
+    above.set_ylim(top=5 * above.get_ylim()[1])  # room for the legend
     above.legend(loc="upper right", fontsize=6, handlelength=1.6)
     lines = [("mass function", sample, name, MASSES[sample][1]) for sample, name in
              (("raw", "raw"), ("friends of friends", "FoF"))]  # fmt: skip
