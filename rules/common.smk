@@ -161,6 +161,11 @@ def ho2019_shown(artefact):
     return {"category": "Ho et al. (2019)", "labels": {"artefact": artefact, "data": "{source}"}}
 
 
+def figure_choices(paper):
+    """Return the choices of drawing of one paper's figures; a change of another paper's redraws nothing."""
+    return {key: value for key, value in config["figures"].items() if key.startswith(paper)}
+
+
 def limits():
     """Return the limits of the match; how many chance matches are expected is another question."""
     return {key: config["crossmatch"][key] for key in ("max_dz", "max_arcmin", "max_kpc")}

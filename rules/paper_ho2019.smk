@@ -42,7 +42,7 @@ rule ho2019_fig01:
         mem_mb=2500,
         runtime=5,
     params:
-        figures=config["figures"],
+        figures=figure_choices("ho2019"),
         mock_observation=config["mock_observation"],
         code=code_version("ho2019/fig01_phase_space.py"),
     script:
@@ -69,7 +69,7 @@ rule ho2019_fig02:
         mem_mb=1500,
         runtime=5,
     params:
-        figures=config["figures"],
+        figures=figure_choices("ho2019"),
         mock_observation=config["mock_observation"],
         cosmology=config["cosmology"],
         boxes=lambda wildcards: ho2019_boxes(wildcards.source),
@@ -101,7 +101,7 @@ rule ho2019_fig03:
         mem_mb=2500,
         runtime=5,
     params:
-        figures=config["figures"],
+        figures=figure_choices("ho2019"),
         mock_observation=config["mock_observation"],
         kde=config["kde"],
         seed=config["seed"],
@@ -152,7 +152,7 @@ rule ho2019_fig05:
         mem_mb=2500,
         runtime=5,
     params:
-        figures=config["figures"],
+        figures=figure_choices("ho2019"),
         code=code_version("ho2019/fig05_learning_curves.py"),
     script:
         "../workflow_scripts/ho2019/fig05_learning_curves.py"

@@ -35,7 +35,7 @@ rule lin2022_fig01:
         titles={name: config["catalogues"][name]["title"] for name in LABEL_CATALOGUES},
         labels=config["labels"],
         richness_cut=config["catalogues"][PARENT]["cuts"].get("richness", {}).get("above"),
-        figures=config["figures"],
+        figures=figure_choices("lin2022"),
         code=code_version("lin2022/fig01_mass_redshift.py"),
     script:
         "../workflow_scripts/lin2022/fig01_mass_redshift.py"

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from clustermass import style
 from clustermass.msigma import Relation
+from clustermass.predictions import ROLES, headline_role
 
 Floats = NDArray[np.float64]
-ROLES = {"heldout": "held-out box", "test": "cross-validation"}
-"""What predictions are of, by role; the first that there is makes the headline."""
 FITTED = ["sigma15", "alpha", "scatter"]
 
 
@@ -56,17 +55,6 @@ TITLES = {name: look.title for name, look in LOOKS.items()} | {
 CNNS = ("cnn1d", "cnn2d")
 GROUPS = {"M-sigma": ("msigma_pure", "msigma_contaminated"), "SDM": ("sdm1d", "sdm2d")}
 """What the CNNs stand beside, a panel each, in their Figs. 8 to 10."""
-
-
-def headline_role(predictions: pd.DataFrame) -> str:
-    """Return the role that headlines come from: the held-out box, or cross-validation where no box is held out.
-
-    Parameters
-    ----------
-    predictions : pandas.DataFrame
-        Contract `PREDICTIONS`.
-    """
-    return next((role for role in ROLES if (predictions["role"] == role).any()), "test")
 
 
 def headline_clusters(clusters: pd.DataFrame) -> pd.DataFrame:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from clustermass.abundance import abundance_table
-from clustermass.comparison import ROLES, headline_role
 from clustermass.config.interpretation import Interpretation
 from clustermass.contracts import Column, Contract
+from clustermass.predictions import ROLES, headline_role
 from clustermass.residuals import bootstrap, statistics, with_intervals
 from clustermass.robustness import cumulative_deviation, deviation_bands, subsampled_deviations
 from clustermass.wojtak import Floats, Ints, Posterior, intrinsic_shares, posterior_table

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from clustermass.contracts import Column, Contract
 
 PREDICTIONS = Contract(
@@ -39,3 +41,16 @@ TIMING = Contract(
         Column("threads", "int", "", "threads or processes at work", 1),
     ),
 )
+ROLES = {"heldout": "held-out box", "test": "cross-validation"}
+"""What predictions are of, by role; the first that there is makes the headline."""
+
+
+def headline_role(predictions: pd.DataFrame) -> str:
+    """Return the role that headlines come from: the held-out box, or cross-validation where no box is held out.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Contract `PREDICTIONS`.
+    """
+    return next((role for role in ROLES if (predictions["role"] == role).any()), "test")

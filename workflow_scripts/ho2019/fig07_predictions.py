@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from clustermass import contracts, metrics, msigma, provenance, runtime, style
-from clustermass.comparison import CNNS, LOOKS, ROLES, draw_bands, headline_residuals, headline_role
+from clustermass.comparison import CNNS, LOOKS, draw_bands, headline_residuals
 from clustermass.config.dynamics import Msigma
-from clustermass.predictions import PREDICTIONS
+from clustermass.predictions import PREDICTIONS, ROLES, headline_role
 from clustermass.published import published
 
 MASS = r"\log_{10}\,(M_\mathrm{%s}\ /\ h^{-1}\mathrm{M}_\odot)"

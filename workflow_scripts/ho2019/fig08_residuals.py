@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 
 from clustermass import contracts, metrics, msigma, provenance, runtime, style
-from clustermass.comparison import CNNS, GROUPS, LOOKS, ROLES, draw_bands, headline_residuals, headline_role
+from clustermass.comparison import CNNS, GROUPS, LOOKS, draw_bands, headline_residuals
 from clustermass.config.dynamics import Msigma
 from clustermass.config.interpretation import Interpretation
-from clustermass.predictions import PREDICTIONS
+from clustermass.predictions import PREDICTIONS, ROLES, headline_role
 from clustermass.residuals import INTERVAL, residual_density
 
 REACH = 0.85  # of the residuals that are drawn [dex]

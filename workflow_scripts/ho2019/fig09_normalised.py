@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from clustermass import contracts, metrics, provenance, runtime, style
-from clustermass.comparison import CNNS, GROUPS, LOOKS, ROLES, headline_residuals, headline_role
+from clustermass.comparison import CNNS, GROUPS, LOOKS, headline_residuals
 from clustermass.config.interpretation import Interpretation
-from clustermass.predictions import PREDICTIONS
+from clustermass.predictions import PREDICTIONS, ROLES, headline_role
 from clustermass.published import published
 from clustermass.residuals import edgeworth, normalised_density, statistics
 

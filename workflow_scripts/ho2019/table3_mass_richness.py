@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from clustermass import contracts, runtime, style
-from clustermass.comparison import CNNS, ROLES, TITLES
+from clustermass.comparison import CNNS, TITLES
 from clustermass.interpretation import CHAINS, POSTERIORS
+from clustermass.predictions import ROLES
 from clustermass.published import published
 
 ABOUT = {  # column of the chains: how the table calls it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,14 +44,14 @@ def write_particles(path: str | Path, positions: Float32s, velocities: Float32s,
     cells = np.minimum(positions * np.float32(CELLS / box), np.float32(CELLS - 1)).astype(np.uint16)
     tensors = {"positions": cells, "velocities": velocities.astype(np.float16)}
     with replacing(path) as aside:
-        save_file(tensors, aside, metadata={"box_mpc_h": repr(float(box)), "redshift": repr(float(redshift))})
+        # one entry alone: safetensors writes several in random order, and the same particles are to be the same bytes
+        save_file(tensors, aside, metadata={"snapshot": json.dumps([float(box), float(redshift)])})
 
 
 def read_particles(path: str | Path) -> StoredParticles:
     """Return the particles of a file that `write_particles` wrote; positions are at the middle of their cells."""
     with safe_open(path, framework="np") as file:
-        metadata = file.metadata()
-        box, redshift = float(metadata["box_mpc_h"]), float(metadata["redshift"])
+        box, redshift = json.loads(file.metadata()["snapshot"])
         positions = file.get_tensor("positions").astype(np.float32)
         velocities = file.get_tensor("velocities").astype(np.float32)
     positions += np.float32(0.5)
