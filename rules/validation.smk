@@ -135,6 +135,7 @@ rule validation_summary:
     params:
         boxes=BOXES,
         redshifts=DYNAMICS,
+        smallest=config["universe"]["min_particles"],
         validation=config["validation"],
         code=code_version("validation/summary.py"),
     script:
