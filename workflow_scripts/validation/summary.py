@@ -23,9 +23,9 @@ with runtime.logged(snakemake):
     outputs = {"csv": snakemake.output.csv, "md": snakemake.output.md, "tex": snakemake.output.tex}
     caption += (
         " What particles of this mass cannot carry is placed from cited relations: halos below"
-        f" {snakemake.params.smallest} particles (numbers of Tinker et al. 2008, on field particles, by the bias of Tinker et al. 2010),"
-        " concentrations (Diemer & Joyce 2019, scatter of 0.16 dex), radii of galaxies inside R200c (NFW) and the level of their"
-        " dispersions (Jeans equation, anisotropy of Mamon & Lokas 2005)."
+        f" {snakemake.params.smallest} particles (numbers of Tinker et al. 2008, on field particles, by the bias of"
+        " Tinker et al. 2010), concentrations (Diemer & Joyce 2019, scatter of 0.16 dex), radii of galaxies inside"
+        " R200c (NFW) and the level of their dispersions (Jeans equation, anisotropy of Mamon & Lokas 2005)."
     )
     style.write_paper_table(table, outputs, "simulated", caption)
     print(table.to_string())
