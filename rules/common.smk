@@ -69,6 +69,11 @@ def smallest_halo():
     return config["universe"]["min_particles"] * mass
 
 
+def box_memory(megabytes):
+    """Return the memory of a job [MB] that takes so much with 320^3 particles, for boxes of the configuration."""
+    return max(2000, round(megabytes * (config["nbody"]["particles_per_side"] / 320) ** 3))
+
+
 def galaxy_options(wildcards):
     """Return how galaxies are made: snapshots that only the light cone uses need bright ones, without particles."""
     if wildcards.snapshot in [f"z{redshift:g}" for redshift in DYNAMICS]:
@@ -110,6 +115,15 @@ def ho2019_boxes(source):
     if source == "simulated":
         return BOXES
     return [name for name, stanza in config["snapshots"].items() if stanza["redshift"] == redshift]
+
+
+def ho2019_cosmology(wildcards):
+    """Return the cosmology of the boxes of Ho et al. (2019): the configuration's, or that of the real simulation."""
+    if wildcards.source == "simulated":
+        return config["cosmology"]
+    stanza = config["snapshots"][ho2019_boxes("archival")[0]]
+    densities = {key: stanza[key] for key in ("Om0", "Ob0", "sigma8", "ns")}
+    return {"H0": 100 * stanza["h"], **densities}
 
 
 def ho2019_tables(table):

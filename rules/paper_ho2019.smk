@@ -71,7 +71,7 @@ rule ho2019_fig02:
     params:
         figures=figure_choices("ho2019"),
         mock_observation=config["mock_observation"],
-        cosmology=config["cosmology"],
+        cosmology=ho2019_cosmology,
         boxes=lambda wildcards: ho2019_boxes(wildcards.source),
         redshift=config["universe"]["ho2019"],
         mass_matching=lambda wildcards: ho2019_mass_matching(wildcards.source),

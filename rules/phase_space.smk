@@ -27,7 +27,7 @@ rule phase_space_ho2019:
         heldout=lambda wildcards: ho2019_boxes(wildcards.source)[1:][-1:],  # a single box serves its folds alone
         redshift=config["universe"]["ho2019"],
         options=config["mock_observation"],
-        cosmology=config["cosmology"],
+        cosmology=ho2019_cosmology,
         seed=config["seed"],
         code=code_version("phase_space/ho2019.py"),
     script:

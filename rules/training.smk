@@ -27,7 +27,7 @@ rule training_msigma:
         redshift=config["universe"]["ho2019"],
         msigma=config["msigma"],
         interpretation=subsampling(),
-        cosmology=config["cosmology"],
+        cosmology=ho2019_cosmology,
         seed=config["seed"],
         code=code_version("training/msigma.py"),
     script:

@@ -18,10 +18,11 @@ rule universe_box:
     benchmark:
         "logs/simulated/universe/{box}.benchmark.tsv"
     conda:
-        "../envs/cpu.yaml"
+        "../envs/torch.yaml"
     threads: config["nbody"]["threads"]
     resources:
-        mem_mb=8000,
+        mem_mb=box_memory(8000),
+        gpu=int(config["nbody"]["device"] == "cuda"),
         runtime=60,
     params:
         nbody=config["nbody"],
@@ -100,7 +101,7 @@ rule universe_galaxies:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=7000,
+        mem_mb=box_memory(7000),
         runtime=30,
     params:
         galaxies=galaxy_options,

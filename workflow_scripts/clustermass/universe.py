@@ -23,6 +23,8 @@ from clustermass.validation.modes import Modes, field_modes, matter_modes, power
 POWER_MAX_K = 0.5
 """Largest wave number of the power spectra that are kept [h/Mpc]."""
 _MESH_PER_K = 4  # Nyquist of the mesh of power spectra over the largest wave number: aliases stay below a percent
+CALIBRATED = (14, 1.56)
+"""Steps, and spacing of particles [Mpc/h], that the sharpening was calibrated for (benchmarks/sharpening.py)."""
 _XYZ = ["x", "y", "z"]
 
 
@@ -59,6 +61,10 @@ def make_box(
     keep : callable
         Called with every snapshot, to store particles; they are not kept otherwise.
     """
+    if settings.sharpening and (settings.steps, round(box_spacing(settings), 2)) != CALIBRATED:
+        say(
+            f"note: the sharpening of snapshots was calibrated for steps and spacing [Mpc/h] {CALIBRATED}, not for these"
+        )
     initial = _initial_modes(settings, cosmology, copy.deepcopy(rng))
     box, mass = settings.box_mpc_h, settings.particle_mass(cosmology)
     mesh = 2 * int(np.ceil(_MESH_PER_K * _max_k(settings) * box / (2 * np.pi)))
@@ -73,10 +79,17 @@ def make_box(
         inside.append(halo_particles(positions, halos[_XYZ].to_numpy(), halos["r200c"].to_numpy(), box))
         made.append(BoxSnapshot(snapshot.redshift, halos, power))
         del snapshot, positions
+    free = len(made[-1].halos)
     for early, particles in zip(made[:-1], inside[:-1], strict=True):
         ends = descendants(particles, inside[-1], settings.particles_per_side**3)
-        early.halos["group"] = groups(ends, len(made[-1].halos))
+        early.halos["group"] = groups(ends, free)
+        free += int((ends < 0).sum())
     return made
+
+
+def box_spacing(settings: Nbody) -> float:
+    """Return the mean spacing of particles [Mpc/h]."""
+    return settings.box_mpc_h / settings.particles_per_side
 
 
 def _max_k(settings: Nbody) -> float:

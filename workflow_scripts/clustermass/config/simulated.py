@@ -44,7 +44,7 @@ class Spectroscopy(Section):
         0.99, description="share of redshifts among targets that get a fibre (Blanton et al. 2003)"
     )
     collisions: Literal["none", "core", "pairs"] = Field(
-        "none",
+        "core",
         description="redshifts lost as fibres have a size: none; core: all in cores of clusters (Kodi Ramanah et al."
         " 2021, section 2.2); pairs: all but a set without neighbours (Blanton et al. 2003)",
     )

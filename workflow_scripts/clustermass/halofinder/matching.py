@@ -27,6 +27,8 @@ MASS_MATCHING = Contract(
         Column("halos", "int", "", "halos above the raw mass, in all boxes that serve to fit", 1),
     ),
 )
+SMALLEST_PARTICLES = 20
+"""Particles of the smallest raw mass that is matched: those of the smallest group that is sought."""
 _STEP = 0.05  # dex between nodes
 _FEWEST = 20  # halos above the last node: 22 % in number, some 7 % in mass
 _LOW, _HIGH, _FINE = 10.0, 16.0, 0.005  # range and step of the cumulative mass function, log10 Msun/h
