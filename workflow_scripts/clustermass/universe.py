@@ -63,7 +63,7 @@ def make_box(
     """
     if settings.sharpening and (settings.steps, round(box_spacing(settings), 2)) != CALIBRATED:
         say(
-            f"note: the sharpening of snapshots was calibrated for steps and spacing [Mpc/h] {CALIBRATED}, not for these"
+            f"note: snapshots are sharpened as calibrated for steps and spacing [Mpc/h] {CALIBRATED}, not for these"
         )
     initial = _initial_modes(settings, cosmology, copy.deepcopy(rng))
     box, mass = settings.box_mpc_h, settings.particle_mass(cosmology)
