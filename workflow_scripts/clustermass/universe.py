@@ -62,9 +62,7 @@ def make_box(
         Called with every snapshot, to store particles; they are not kept otherwise.
     """
     if settings.sharpening and (settings.steps, round(box_spacing(settings), 2)) != CALIBRATED:
-        say(
-            f"note: snapshots are sharpened as calibrated for steps and spacing [Mpc/h] {CALIBRATED}, not for these"
-        )
+        say(f"note: snapshots are sharpened as calibrated for steps and spacing [Mpc/h] {CALIBRATED}, not for these")
     initial = _initial_modes(settings, cosmology, copy.deepcopy(rng))
     box, mass = settings.box_mpc_h, settings.particle_mass(cosmology)
     mesh = 2 * int(np.ceil(_MESH_PER_K * _max_k(settings) * box / (2 * np.pi)))
