@@ -11,6 +11,7 @@ from scipy.integrate import quad
 from clustermass.config.base import Cosmology
 from clustermass.cosmology import flat
 from clustermass.galaxies.colours import red_sequence
+from clustermass.sky import unit_vectors
 from clustermass.sources import richness, richness_kernels
 from clustermass.sources.richness import (
     MEMBERS,
@@ -23,7 +24,6 @@ from clustermass.sources.richness import (
     parents,
     red_galaxies,
     sequence_redshift_error,
-    unit_vectors,
 )
 
 COSMOLOGY = Cosmology()

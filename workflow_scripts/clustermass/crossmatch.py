@@ -11,24 +11,9 @@ from scipy.spatial import cKDTree
 from clustermass.config.base import Separation
 from clustermass.config.crossmatch import Crossmatch, Labels
 from clustermass.masses import m500c_richness
+from clustermass.sky import unit_vectors
 
 Floats = NDArray[np.float64]
-
-
-def unit_vectors(ra: Floats, dec: Floats) -> Floats:
-    """Return directions on the sky as unit vectors.
-
-    Parameters
-    ----------
-    ra, dec : array, shape (n,)
-        Right ascension and declination [deg].
-
-    Returns
-    -------
-    array, shape (n, 3)
-    """
-    a, d = np.radians(ra), np.radians(dec)
-    return np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=1)
 
 
 def close_pairs(ra1: Floats, dec1: Floats, ra2: Floats, dec2: Floats, arcmin: float) -> pd.DataFrame:

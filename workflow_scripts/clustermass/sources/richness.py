@@ -34,6 +34,7 @@ from clustermass.cosmology import flat
 from clustermass.galaxies.colours import sequence_offset
 from clustermass.galaxies.connection import EVOLUTION_Q
 from clustermass.galaxies.occupation import REFERENCE_REDSHIFT
+from clustermass.sky import unit_vectors
 from clustermass.sources import richness_kernels as kernels
 
 Floats = NDArray[np.float64]
@@ -248,12 +249,6 @@ def build_sky(red: pd.DataFrame) -> tuple[kernels.Sky, Ints]:
     start = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=first[-1]))])
     vectors = unit_vectors(ra[order], dec[order])
     return kernels.Sky(_ROW, first, start, vectors, red["z_red"].to_numpy(np.float32)[order]), order
-
-
-def unit_vectors(ra: Floats, dec: Floats) -> Floats:
-    """Return unit vectors of positions [deg], shape (n, 3)."""
-    a, d = np.radians(ra), np.radians(dec)
-    return np.column_stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)])
 
 
 def measure_richness(

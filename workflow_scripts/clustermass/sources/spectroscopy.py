@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from clustermass.config.simulated import Spectroscopy
 from clustermass.contracts import Column, Contract
+from clustermass.sky import unit_vectors
 from clustermass.sources.lightcone_geometry import SPEED_OF_LIGHT, compiled
 
 Floats = NDArray[np.float64]
@@ -97,7 +98,7 @@ def near_centres(ra: Floats, dec: Floats, centre_ra: Floats, centre_dec: Floats,
     if not len(centre_ra):
         return np.zeros(len(ra), bool)
     chord = _chord(separation)
-    distance, _ = cKDTree(_directions(centre_ra, centre_dec)).query(_directions(ra, dec), distance_upper_bound=chord)
+    distance, _ = cKDTree(unit_vectors(centre_ra, centre_dec)).query(unit_vectors(ra, dec), distance_upper_bound=chord)
     return np.asarray(distance < chord)
 
 
@@ -127,7 +128,7 @@ def get_fibres(ra: Floats, dec: Floats, separation: float, overlap: float, rng: 
     """
     n = len(ra)
     order_rng, overlap_rng = rng.spawn(2)
-    pairs = cKDTree(_directions(ra, dec)).query_pairs(_chord(separation), output_type="ndarray")
+    pairs = cKDTree(unit_vectors(ra, dec)).query_pairs(_chord(separation), output_type="ndarray")
     first, second = np.concatenate([pairs, pairs[:, ::-1]]).T
     neighbours = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(n, n)).tocsr()
     start, to = neighbours.indptr.astype(np.int64), neighbours.indices.astype(np.int64)
@@ -145,12 +146,6 @@ def _decollide(order: Ints, start: Ints, to: Ints) -> Bools:
             taken[i] = True
             blocked[to[start[i] : start[i + 1]]] = True
     return taken
-
-
-def _directions(ra: Floats, dec: Floats) -> Floats:
-    """Return unit vectors, shape (n, 3), of positions [deg]."""
-    ra, dec = np.radians(ra), np.radians(dec)
-    return np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
 
 
 def _chord(separation: float) -> float:
