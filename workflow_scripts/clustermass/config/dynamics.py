@@ -31,6 +31,25 @@ class Kde(Section):
     threads: Threads = Field(2, description="threads; results do not depend on them")
 
 
+class Kde3d(Section):
+    """Density of a cluster's galaxies over v_los and both coordinates on the sky: the input of CNN3D."""
+
+    bandwidth: Positive = Field(0.175, description="bandwidth scaling, kappa (Kodi Ramanah et al. 2021, section 2.3)")
+    bandwidth_reading: Literal["deviation", "covariance"] = Field(
+        "deviation",
+        description="deviation: h = 0.175 sigma, H = 0.175^2 Sigma, as scipy's factor and the published code;"
+        " covariance: H = 0.175 Sigma, as the text reads",
+    )
+    aperture_mpc_h: Positive = Field(
+        4.0,
+        description="half-side of the window on the sky [Mpc/h]: proper in surveys, comoving in the mock of Ho et al.",
+    )
+    velocity_cut_km_s: Annotated[float, Field(gt=0, lt=1e5)] = Field(
+        2200.0, description="half-length of the window in line-of-sight velocity [km/s]"
+    )
+    threads: Threads = Field(1, description="threads of one batch on the CPU; results do not depend on them")
+
+
 class Sdm(Section):
     """Support distribution machines: regression on divergences between clusters (Sutherland et al. 2012)."""
 

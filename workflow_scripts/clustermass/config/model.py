@@ -18,17 +18,20 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from clustermass.config.base import Cosmology, Section
 from clustermass.config.catalogues import CATALOGUES, Archive, Catalogue
+from clustermass.config.checks import Checks
 from clustermass.config.crossmatch import Crossmatch, Labels
-from clustermass.config.dynamics import Kde, Msigma, Sdm
+from clustermass.config.dynamics import Kde, Kde3d, Msigma, Sdm
 from clustermass.config.figures import Figures
 from clustermass.config.galaxies import Galaxies
 from clustermass.config.interpretation import Interpretation
 from clustermass.config.mock_observation import MockObservation
 from clustermass.config.nbody import Nbody
 from clustermass.config.networks import Networks
+from clustermass.config.posterior import Posterior
 from clustermass.config.simulated import Lightcone, Spectroscopy
 from clustermass.config.snapshot import Snapshot
-from clustermass.config.training import Training
+from clustermass.config.survey_mock import SURVEY_MOCKS, SurveyMock
+from clustermass.config.training import CNN3D_TRAINING, Training
 from clustermass.config.universe import Universe
 from clustermass.config.validation import Validation
 
@@ -62,11 +65,20 @@ class Config(Section):
     labels: Labels = Labels()
     validation: Validation = Validation()
     mock_observation: MockObservation = MockObservation()
+    survey_mocks: dict[str, SurveyMock] = Field(
+        SURVEY_MOCKS, description="mock clusters of spectroscopic surveys by name; add a stanza for one's own survey"
+    )
     kde: Kde = Kde()
+    kde3d: Kde3d = Kde3d()
     msigma: Msigma = Msigma()
     sdm: Sdm = Sdm()
     networks: Networks = Networks()
     training: Training = Training()
+    training_cnn3d: Training = Field(
+        CNN3D_TRAINING, description="How CNN3D is trained (Kodi Ramanah et al. 2021, section 3.4)."
+    )
+    posterior: Posterior = Posterior()
+    checks: Checks = Checks()
     interpretation: Interpretation = Interpretation()
     figures: Figures = Figures()
     catalogues: dict[str, Catalogue] = Field(
@@ -195,6 +207,10 @@ def _render(section: Section, depth: int) -> list[str]:
             plain = {key: item.model_dump(mode="json", exclude_defaults=True) for key, item in value.items()}
             text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)
             lines += [f"{pad}{name}:", *(f"{pad}  {line}" for line in text.splitlines())]
+        elif isinstance(value, dict) and value:
+            lines.append(f"{pad}{name}:")
+            for key, item in value.items():
+                lines += [f"{pad}  {key}:", *_render(item, depth + 2)]
         else:
             listed = list(value) if isinstance(value, tuple) else value
             text = yaml.safe_dump(listed, default_flow_style=True, width=1000).splitlines()[0]

@@ -35,6 +35,22 @@ class PhaseSpaceNetwork(Section):
         return self
 
 
+class CubeNetwork(Section):
+    """CNN3D of Kodi Ramanah et al. (2021, Fig. 3): three convolutions of a cube, each pooled, and dense layers."""
+
+    voxels: Annotated[int, Field(ge=16)] = Field(32, description="voxels along each side of the cube (published: 50)")
+    filters: tuple[Count, Count, Count] = Field((12, 8, 4), description="feature maps of the convolutions")
+    widths: tuple[Count, Count, Count] = Field(
+        (5, 3, 1),
+        description="widths of their kernels, not padded; published code: 5, 3, 1; text: 5, 5, 5, from 36 voxels on",
+    )
+    pool: Literal["same", "valid"] = Field(
+        "same", description="max pooling by two of an odd length: same keeps the last voxel, as the published code"
+    )
+    dense: tuple[Count, ...] = Field((128, 64), description="widths of the hidden dense layers, linear as published")
+    input_scale: Positive = Field(1000.0, description="factor on inputs, which sum to one (published code: 1000)")
+
+
 class Networks(Section):
     """Architectures by name."""
 
@@ -42,3 +58,4 @@ class Networks(Section):
     cnn2d: PhaseSpaceNetwork = Field(
         PhaseSpaceNetwork(radius_bins=48), description="CNN2D: velocities and projected radii"
     )
+    cnn3d: CubeNetwork = Field(CubeNetwork(), description="CNN3D: velocities and both coordinates on the sky")

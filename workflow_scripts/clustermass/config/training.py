@@ -35,6 +35,10 @@ class Training(Section):
     velocity_flip: bool = Field(
         False, description="whether half of the training samples, at random, are seen with velocities reversed"
     )
+    sky_symmetries: bool = Field(
+        False,
+        description="whether cubes are seen turned by quarters and mirrored on the sky, at random, in training",
+    )
     patience: Count | None = Field(
         None, description="epochs without a lower validation loss before stopping at the best; null: all epochs"
     )
@@ -43,3 +47,17 @@ class Training(Section):
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="where the network is trained")
     threads: Count = Field(1, description="threads of one training on the CPU; the last digits depend on it")
+
+
+CNN3D_TRAINING = Training(
+    epochs=50,
+    learning_rate=1e-4,
+    decay=0.0,
+    max_norm=None,
+    labels="standardised",
+    velocity_flip=True,
+    sky_symmetries=True,
+    patience=5,
+    precision="bfloat16",
+)
+"""CNN3D: Kodi Ramanah et al. (2021, section 3.4); symmetries and precision are not theirs."""
