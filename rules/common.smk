@@ -1,5 +1,6 @@
 """Paths and names that several rule files share; no rules."""
 
+from functools import partial
 from pathlib import Path
 
 from clustermass.config.base import Cosmology
@@ -109,27 +110,35 @@ def snapshot_files(name):
     return [str(Path(config["archive"]["folder"] or ".") / file) for file in stanza["files"] + stanza["host_files"]]
 
 
-def ho2019_boxes(source):
-    """Return the boxes of Ho et al. (2019), the held-out one last: simulated ones, or snapshots of real simulations."""
-    redshift = config["universe"]["ho2019"]
+def boxes_at(source, redshift):
+    """Return the boxes of a snapshot, the held-out one last: simulated ones, or snapshots of real simulations."""
     if source == "simulated":
         return BOXES
-    return [name for name, stanza in config["snapshots"].items() if stanza["redshift"] == redshift]
+    stanzas = config["snapshots"].items()
+    return [name for name, s in stanzas if s["redshift"] == redshift and s["format"] != "kodi_ramanah_mock"]
 
 
-def ho2019_cosmology(wildcards):
-    """Return the cosmology of the boxes of Ho et al. (2019): the configuration's, or that of the real simulation."""
-    if wildcards.source == "simulated":
-        return config["cosmology"]
-    stanza = config["snapshots"][ho2019_boxes("archival")[0]]
-    densities = {key: stanza[key] for key in ("Om0", "Ob0", "sigma8", "ns")}
-    return {"H0": 100 * stanza["h"], **densities}
+def cosmology_at(redshift):
+    """Return a function that gives the cosmology of a snapshot: the configuration's, or that of the real simulation."""
+
+    def cosmology(wildcards):
+        if wildcards.source == "simulated":
+            return config["cosmology"]
+        stanza = config["snapshots"][boxes_at("archival", redshift)[0]]
+        densities = {key: stanza[key] for key in ("Om0", "Ob0", "sigma8", "ns")}
+        return {"H0": 100 * stanza["h"], **densities}
+
+    return cosmology
 
 
-def ho2019_tables(table):
-    """Return a function that gives a table of every box of Ho et al. (2019)."""
-    path = f"results/{{source}}/universe/{{box}}/z{config['universe']['ho2019']:g}/{table}.parquet"
-    return lambda wildcards: expand(path, source=wildcards.source, box=ho2019_boxes(wildcards.source))
+def tables_at(table, redshift):
+    """Return a function that gives a table of every box of a snapshot."""
+    path = f"results/{{source}}/universe/{{box}}/z{redshift:g}/{table}.parquet"
+    return lambda wildcards: expand(path, source=wildcards.source, box=boxes_at(wildcards.source, redshift))
+
+
+Z_HO2019, Z_SURVEY = DYNAMICS  # redshifts of the snapshots that mock clusters are cut from
+ho2019_boxes = partial(boxes_at, redshift=Z_HO2019)
 
 
 def subsampling():
@@ -165,7 +174,7 @@ def ho2019_trained(table, models):
     return {model: f"results/{{source}}/training/ho2019/{model}/{table}.parquet" for model in models}
 
 
-def ho2019_mass_matching(source):
+def mass_matching(source):
     """Return how masses of halos were matched; those of real simulations are their own."""
     return config["universe"]["mass_matching"] if source == "simulated" else "none"
 

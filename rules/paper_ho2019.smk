@@ -53,7 +53,7 @@ rule ho2019_fig02:
     """Ho et al. (2019) Fig. 2: mass functions of the training and test samples, beside theory."""
     input:
         clusters="results/{source}/phase_space/ho2019/contaminated/clusters.parquet",
-        halos=ho2019_tables("halos"),
+        halos=tables_at("halos", Z_HO2019),
     output:
         csv="results/{source}/ho2019/fig02.csv",
         pdf=report("figures/{source}/ho2019/fig02.pdf", caption="captions/ho2019_fig02.rst", **ho2019_shown("Fig. 2")),
@@ -71,10 +71,10 @@ rule ho2019_fig02:
     params:
         figures=figure_choices("ho2019"),
         mock_observation=config["mock_observation"],
-        cosmology=ho2019_cosmology,
+        cosmology=cosmology_at(Z_HO2019),
         boxes=lambda wildcards: ho2019_boxes(wildcards.source),
-        redshift=config["universe"]["ho2019"],
-        mass_matching=lambda wildcards: ho2019_mass_matching(wildcards.source),
+        redshift=Z_HO2019,
+        mass_matching=lambda wildcards: mass_matching(wildcards.source),
         code=code_version("ho2019/fig02_mass_function.py"),
     script:
         "../workflow_scripts/ho2019/fig02_mass_function.py"

@@ -4,8 +4,8 @@
 rule phase_space_ho2019:
     """Mock clusters of Ho et al. (2019), contaminated and pure: galaxies, truth, folds and the held-out box."""
     input:
-        halos=ho2019_tables("halos"),
-        galaxies=ho2019_tables("galaxies"),
+        halos=tables_at("halos", Z_HO2019),
+        galaxies=tables_at("galaxies", Z_HO2019),
     output:
         expand(
             "results/{{source}}/phase_space/ho2019/{catalogue}/{table}.parquet",
@@ -25,9 +25,9 @@ rule phase_space_ho2019:
     params:
         boxes=lambda wildcards: ho2019_boxes(wildcards.source),
         heldout=lambda wildcards: ho2019_boxes(wildcards.source)[1:][-1:],  # a single box serves its folds alone
-        redshift=config["universe"]["ho2019"],
+        redshift=Z_HO2019,
         options=config["mock_observation"],
-        cosmology=ho2019_cosmology,
+        cosmology=cosmology_at(Z_HO2019),
         seed=config["seed"],
         code=code_version("phase_space/ho2019.py"),
     script:

@@ -24,10 +24,10 @@ rule training_msigma:
         mem_mb=2000,
         runtime=10,
     params:
-        redshift=config["universe"]["ho2019"],
+        redshift=Z_HO2019,
         msigma=config["msigma"],
         interpretation=subsampling(),
-        cosmology=ho2019_cosmology,
+        cosmology=cosmology_at(Z_HO2019),
         seed=config["seed"],
         code=code_version("training/msigma.py"),
     script:
