@@ -13,6 +13,7 @@ from clustermass.residuals import (
     STATISTICS,
     bootstrap,
     edgeworth,
+    mean_bands,
     normalised_density,
     residual_density,
     statistics,
@@ -138,3 +139,16 @@ def test_bad_input_is_refused() -> None:
     for wrong in ({"rates": [0.5, 0.2]}, {"rates": [0.1, 0.9]}, {"rates": [0.7, 1.1]}, {"walkers": 11}):
         with pytest.raises(ValidationError, match=next(iter(wrong))):
             Interpretation.model_validate(wrong)
+
+
+def test_mean_bands_are_moments_of_bins():
+    rng = np.random.default_rng(5)
+    mass, values = rng.uniform(14, 15, 500), rng.normal(0.1, 0.2, 500)
+    bands = mean_bands(mass, values, 0.25, 2)
+    for row in bands.to_dict("records"):
+        inside = values[np.abs(mass - row["log10_mass"]) <= 0.125]
+        found = row["mean"], row["sigma"], row["count"]
+        assert found == pytest.approx((inside.mean(), inside.std(), len(inside)))
+    assert len(bands) == 4
+    assert mean_bands(np.array([14.3, 14.3]), np.zeros(2), 0.1, 2)["log10_mass"].tolist() == pytest.approx([14.35])
+    assert mean_bands(mass, values, 0.25, 1000).empty

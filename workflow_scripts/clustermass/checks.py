@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 CHECKS = Contract(
     "checks",
-    "what a change of the input or of the training does to predicted masses, with intervals from a bootstrap over halos",
+    "what a change of the input or of a training does to predicted masses, intervals from a bootstrap over halos",
     (
         Column("check", "text", "", "what was changed, by its name in the configuration"),
         Column("sample", "text", "", "clusters that it was measured on"),

@@ -49,6 +49,13 @@ LOOKS = {
     "sdm2d": Look("SDM2D", r"SDM$_\mathrm{2D}$", style.BLACK, "-."),
 }
 """In the order of their Table 2; the keys are folders of results/{source}/training/ho2019/."""
+KODIRAMANAH2021_LOOKS = {
+    "cnn1d": LOOKS["cnn1d"],
+    "cnn2d": LOOKS["cnn2d"],
+    "cnn3d": Look("CNN3D", r"CNN$_\mathrm{3D}$", style.VERMILION),
+    "flow": Look("neural flow", "neural flow", style.PURPLE),
+}
+"""Estimators of Figs. 8 and 9 of Kodi Ramanah et al. (2021), all on the mock of Ho et al."""
 TITLES = {name: look.title for name, look in LOOKS.items()} | {
     f"{name}_small": f"{LOOKS[name].title}, as few clusters as SDM" for name in ("cnn1d", "cnn2d")
 }

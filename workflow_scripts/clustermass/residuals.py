@@ -167,6 +167,32 @@ def normalised_density(residuals: Floats, width: float) -> pd.DataFrame:
     return density.assign(**models)
 
 
+def mean_bands(log10_mass: Floats, residuals: Floats, width: float, fewest: int) -> pd.DataFrame:
+    """Return mean and standard deviation of residuals in bins of mass (Kodi Ramanah et al. 2021, Fig. 5, bottom).
+
+    Parameters
+    ----------
+    log10_mass, residuals : array, shape (n,)
+        A cluster on an edge of a bin belongs to the bin above.
+    width : float
+        Of the bins [dex], which start at whole multiples of it.
+    fewest : int
+        Bins with fewer clusters are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns log10_mass (centre of the bin), mean, sigma (with n) [dex], count; ascending.
+    """
+    bins = np.floor(log10_mass / width + 1e-9).astype(np.int64)  # 14.3 / 0.1 is a little below 143
+    grouped = pd.Series(residuals).groupby(bins)
+    frame = grouped.agg(mean="mean", sigma=lambda values: float(np.std(values)), count="size")
+    frame = frame[frame["count"] >= fewest]
+    return frame.reset_index(drop=True).assign(log10_mass=(frame.index.to_numpy() + 0.5) * width)[
+        ["log10_mass", "mean", "sigma", "count"]
+    ]
+
+
 def edgeworth(x: Floats, skew: float, kurtosis: float) -> Floats:
     """Return the Edgeworth expansion about the standard normal density; no density where it falls below zero.
 

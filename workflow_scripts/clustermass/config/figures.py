@@ -22,3 +22,12 @@ class Figures(Section):
     ho2019_mass_bin_dex: Positive = Field(0.1, description="bins of mass, Ho et al. Fig. 2 [dex]")
     ho2019_kde_clusters: Annotated[int, Field(ge=1, le=8)] = Field(6, description="clusters of Ho et al. Fig. 3")
     ho2019_fold: Annotated[int, Field(ge=0)] = Field(0, description="fold of the learning curves, Ho et al. Fig. 5")
+    kodiramanah2021_mass_bin_dex: Positive = Field(
+        0.1, description="bins of mass, Kodi Ramanah et al. Figs. 1, 5 and 8 [dex]"
+    )
+    kodiramanah2021_fewest: Annotated[int, Field(ge=2)] = Field(
+        10, description="bins of mass with fewer clusters are not drawn, Kodi Ramanah et al. Figs. 5 and 8"
+    )
+    kodiramanah2021_example_log10_mass: float = Field(
+        14.5, description="mass of the cluster that Kodi Ramanah et al. Fig. 2 shows, log10 M200c [Msun/h]"
+    )
