@@ -25,7 +25,7 @@ def clusters(halos=60, views=3, folds=5):
     frame = {
         "cluster": np.arange(n), "box": np.where(heldout, "box2", "box1"), "halo": halo,
         "group": [f"g{number}" for number in halo], "los_x": 1.0, "los_y": 0.0, "los_z": 0.0,
-        "log10_m200c": 13.5 + halo / halos, "richness": 12, "true_richness": 12, "sigma_v": 500.0,
+        "log10_m200c": 13.5 + halo / halos, "richness": 12, "true_richness": 12, "members_r200c": 8, "sigma_v": 500.0,
         "train": ~heldout & (np.arange(n) % views < 2), "test": ~heldout, "heldout": heldout,
         "fold": np.where(heldout, -1, halo % folds),
     }  # fmt: skip

@@ -312,7 +312,7 @@ def test_only_bright_galaxies_are_kept() -> None:
     found = bright[abs(bright["redshift"] - 0.1) > 1e-4]
     assert found.reset_index(drop=True).equals(expected.reset_index(drop=True))
     assert 0.05 < len(found) / len(everything) < 0.95
-    complete = galaxies(lambda z: magnitude_offset(z, cone()) - 19.5)
+    complete = galaxies(lambda z: magnitude_offset(z, cone().cosmology) - 19.5)
     assert set(complete["abs_mag_r"]) == {-22, -21, -20}
 
 

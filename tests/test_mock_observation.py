@@ -165,6 +165,7 @@ def test_cylinders_are_those_of_brute_force() -> None:
 
 def test_truth_is_the_halo_or_the_sphere() -> None:
     halos, galaxies = universe()
+    outside = 0
     for membership in ("halo", "r200c"):
         options = LOOSE.model_copy(update={"membership": membership})
         found = mock([prepare_box("box1", halos, galaxies, SIDE, options)], options)
@@ -172,16 +173,19 @@ def test_truth_is_the_halo_or_the_sphere() -> None:
             away, rows = images(galaxies, np.array([row.x, row.y, row.z]))
             sphere = galaxies["galaxy"].to_numpy()[rows[np.linalg.norm(away, axis=1) <= row.r200c]]
             own = galaxies["galaxy"][galaxies["halo"] == row.halo]
+            outside += len(set(own) - set(sphere))
             expected = set(own if membership == "halo" else sphere)
             for catalogue in (found.contaminated, found.pure):
                 clusters = catalogue.clusters[catalogue.clusters["halo"] == row.halo]
                 assert (clusters["true_richness"] == len(expected)).all()
+                assert (clusters["members_r200c"] == len(expected & set(sphere))).all()
                 part = catalogue.truth[catalogue.truth["cluster"].isin(clusters["cluster"])]
                 assert set(part["galaxy"][part["member"]]) <= expected
                 assert not set(part["galaxy"][~part["member"]]) & expected
                 if catalogue is found.pure and len(clusters):
                     assert part["member"].all()
                     assert len(part) == len(expected) * len(clusters)
+    assert outside > 20  # members beyond R200c, which `members_r200c` leaves out
     # pure members are seen whether inside the cylinder or not, in the same coordinates as inside
     both = found.pure.members.assign(galaxy=found.pure.truth["galaxy"]).merge(
         found.contaminated.members.assign(galaxy=found.contaminated.truth["galaxy"]), on=["cluster", "galaxy"]

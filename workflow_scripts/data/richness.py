@@ -22,7 +22,7 @@ with runtime.logged(snakemake):
     load_galaxies = load_snapshots(snakemake.input.snapshot_galaxies, boxes, redshifts, SNAPSHOT_GALAXIES)
     names, colours, parts, galaxies = pd.Index(halos["id"]), build_colours(cosmology), [], 0
     progress, visits = runtime.Progress("tile"), sum(len(tiles) for _, _, tiles in cone.visits())
-    limit = lambda redshift: magnitude_offset(redshift, cone) + faintest(redshift)  # noqa: E731
+    limit = lambda redshift: magnitude_offset(redshift, cosmology) + faintest(redshift)  # noqa: E731
     for number, chunk in enumerate(cone_galaxies(cone, load_halos, load_galaxies, halos, limit), 1):
         magnitude, redshift = (chunk[name].to_numpy(float) for name in ("abs_mag_r", "redshift_observed"))
         _, g_r = draw_colours(colours, magnitude, redshift, chunk["central"].to_numpy(), rng)

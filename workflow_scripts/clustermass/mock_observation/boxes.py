@@ -20,14 +20,15 @@ _XYZ, _VELOCITY = ["x", "y", "z"], ["vx", "vy", "vz"]
 
 @dataclass(frozen=True, eq=False)
 class Halos:
-    """Halos of a box, shape (halos,) each: id, group that splits keep together, log10 M200c [Msun/h], phase space.
+    """Halos of a box, shape (halos,) each: id, group that splits keep together, log10 M200c [Msun/h], R200c, phase space.
 
-    `position` [Mpc/h, comoving] and `velocity` [km/s, peculiar] have the shape (halos, 3).
+    `r200c` [Mpc/h, comoving]; `position` [Mpc/h, comoving] and `velocity` [km/s, peculiar] have the shape (halos, 3).
     """
 
     halo: Ints
     group: Ints
     log10_m200c: Floats
+    r200c: Floats
     position: Floats
     velocity: Floats
 
@@ -76,11 +77,18 @@ class SnapshotBox:
         return sum(float(np.sqrt(np.sum(v**2, 1).max(initial=0))) for v in (self.velocity, self.halos.velocity))
 
     @property
-    def widest(self) -> float:
-        """Largest distance of a true member from its candidate [Mpc/h]; 0 without members."""
+    def radii(self) -> Floats:
+        """Distances of the true members from their candidates [Mpc/h, comoving], shape (members,)."""
         away = self.grid.positions[self.members] - np.repeat(self.halos.position, self.true_richness, axis=0)
         away -= self.side * np.round(away / self.side)
-        return float(np.sqrt(np.sum(away**2, 1).max(initial=0)))
+        return np.asarray(np.sqrt(np.sum(away**2, 1)))
+
+    @property
+    def members_r200c(self) -> Ints:
+        """Number of true members of every candidate within its R200c, in three dimensions."""
+        inside = self.radii <= np.repeat(self.halos.r200c, self.true_richness)
+        row = np.repeat(np.arange(len(self.offsets) - 1), self.true_richness)
+        return np.bincount(row[inside], minlength=len(self.offsets) - 1)
 
 
 def prepare_box(
@@ -137,6 +145,7 @@ def prepare_box(
             halos["halo"].to_numpy(np.int64)[candidate],
             halos["group"].to_numpy(np.int64)[candidate],
             log10_m200c[candidate],
+            halos["r200c"].to_numpy(float)[candidate],
             position[candidate],
             halos[_VELOCITY].to_numpy(float)[candidate],
         ),

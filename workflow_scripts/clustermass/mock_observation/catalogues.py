@@ -93,6 +93,7 @@ def mock_catalogues(
     found = _per_box(boxes, candidates, lambda box, part: _cut(box, part, flow, options)[0])
     true = _per_box(boxes, candidates, lambda box, part: box.true_richness[part["row"]])
     candidates["true_richness"] = true
+    candidates["members_r200c"] = _per_box(boxes, candidates, lambda box, part: box.members_r200c[part["row"]])
     notes: dict[str, Any] = {"reach_mpc_h": reach, "candidates": len(candidates), "training_asked": int(counts.sum())}
     catalogues = {}
     for name, richness in (("contaminated", found), ("pure", true)):
@@ -121,8 +122,8 @@ def _check_size(box: SnapshotBox, reach: float, options: MockObservation) -> Non
             f"{box.name}: a cylinder reaches {reach:.1f} Mpc/h to both sides, which needs a box of more than"
             f" {2 * reach:.1f} Mpc/h, got {box.side}"
         )
-    if box.widest > reach:
-        raise ValueError(f"{box.name}: a galaxy is {box.widest:.1f} Mpc/h from its halo, expected at most {reach:.1f}")
+    if (widest := box.radii.max(initial=0)) > reach:
+        raise ValueError(f"{box.name}: a galaxy is {widest:.1f} Mpc/h from its halo, expected at most {reach:.1f}")
 
 
 def _candidates(

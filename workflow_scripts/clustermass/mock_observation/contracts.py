@@ -18,6 +18,7 @@ CLUSTERS_MOCK = Contract(
         Column("log10_m200c", "float", "log10(Msun/h)", "log10 of M200c of the halo", 9, 17),
         Column("richness", "int", "", "galaxies of this catalogue", 2),
         Column("true_richness", "int", "", "true members of the halo, inside the cylinder or not", 0),
+        Column("members_r200c", "int", "", "true members within R200c of the halo's centre, in three dimensions", 0),
         Column("sigma_v", "float", "km/s", "standard deviation (n - 1) of the line-of-sight velocities", 0, 1e5),
         Column("train", "bool", "", "whether it is in the training set, of folds other than its own"),
         Column("test", "bool", "", "whether it tests in its own fold"),

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clustermass.config.base import Cosmology
 from clustermass.contracts import Column, Contract
 from clustermass.galaxies.background import mean_concentration, omega_m
 from clustermass.galaxies.structure import nfw_mass
@@ -152,7 +153,7 @@ def cone_galaxies(
     """
     redshifts = redshift_table(cone)
     limits = np.broadcast_to(faintest(redshifts), redshifts.shape).astype(float)
-    offsets = magnitude_offset(redshifts, cone)
+    offsets = magnitude_offset(redshifts, cone.cosmology)
     ids = {key: part for key, part in halos.groupby(["snapshot", "tile"])[["halo", "id"]]}
     none = halos.iloc[:0][["halo", "id"]]
     for box, shell, tiles in cone.visits():
@@ -194,9 +195,9 @@ def k_correction(redshift: Floats) -> Floats:
     return np.asarray(mean(inside - 0.1) + mean.deriv()(K_MAX_REDSHIFT - 0.1) * (redshift - inside))
 
 
-def magnitude_offset(redshift: Floats, cone: Cone) -> Floats:
+def magnitude_offset(redshift: Floats, cosmology: Cosmology) -> Floats:
     """Return r - (M_r - 5 log10 h) of galaxies at cosmological redshifts: distance modulus and k-correction [mag]."""
-    luminosity_distance = (1 + redshift) * comoving_distance(redshift, cone.cosmology)  # Mpc/h
+    luminosity_distance = (1 + redshift) * comoving_distance(redshift, cosmology)  # Mpc/h
     return np.asarray(5 * np.log10(np.maximum(luminosity_distance, 1e-3)) + 25 + k_correction(redshift))
 
 

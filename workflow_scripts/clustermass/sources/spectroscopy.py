@@ -126,9 +126,28 @@ def get_fibres(ra: Floats, dec: Floats, separation: float, overlap: float, rng: 
     -----
     Source: "decollided set" of Blanton et al. (2003); theirs is the largest one of every group, this one nearly so.
     """
-    n = len(ra)
+    return decollide(unit_vectors(ra, dec), _chord(separation), overlap, rng)
+
+
+def decollide(position: Floats, separation: float, overlap: float, rng: np.random.Generator) -> Bools:
+    """Return which of some points get a fibre, as `get_fibres` does.
+
+    Parameters
+    ----------
+    position : array, shape (n, dimensions)
+    separation : float
+        Smallest distance of two fibres, in the unit of the positions.
+    overlap : float
+        Share of groups of colliding points in which all get a fibre.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array, shape (n,)
+    """
+    n = len(position)
     order_rng, overlap_rng = rng.spawn(2)
-    pairs = cKDTree(unit_vectors(ra, dec)).query_pairs(_chord(separation), output_type="ndarray")
+    pairs = cKDTree(position).query_pairs(separation, output_type="ndarray")
     first, second = np.concatenate([pairs, pairs[:, ::-1]]).T
     neighbours = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(n, n)).tocsr()
     start, to = neighbours.indptr.astype(np.int64), neighbours.indices.astype(np.int64)
