@@ -20,9 +20,9 @@ _XYZ, _VELOCITY = ["x", "y", "z"], ["vx", "vy", "vz"]
 
 @dataclass(frozen=True, eq=False)
 class Halos:
-    """Halos of a box, shape (halos,) each: id, group that splits keep together, log10 M200c [Msun/h], R200c, phase space.
+    """Halos of a box, shape (halos,) each: id, group that splits keep together, log10 M200c [Msun/h], phase space.
 
-    `r200c` [Mpc/h, comoving]; `position` [Mpc/h, comoving] and `velocity` [km/s, peculiar] have the shape (halos, 3).
+    `r200c` and `position` [Mpc/h, comoving], `velocity` [km/s, peculiar]; the last two have the shape (halos, 3).
     """
 
     halo: Ints
