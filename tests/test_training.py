@@ -17,16 +17,28 @@ from clustermass.networks import build
 from clustermass.training import trainer
 from clustermass.training.checkpoint import CheckpointError, Identity, load_checkpoint, save_checkpoint
 from clustermass.training.device import prepared
-from clustermass.training.folds import Fold, Progress, checkpoint_path, fingerprints, run_worker, subset, train_folds
+from clustermass.training.folds import (
+    Fold,
+    Progress,
+    _train_share,
+    checkpoint_path,
+    fingerprints,
+    run_worker,
+    subset,
+    train_folds,
+    unfinished_folder,
+)
 from clustermass.training.labels import LabelScale, fit_scale
 from clustermass.training.optimiser import Adam, constrained_weights, limit_norms
 from clustermass.training.trainer import (
     Samples,
     TrainingError,
     flip_velocities,
+    network_outputs,
     predict_log10_mass,
     train,
     trained,
+    turn_skies,
 )
 
 SMALL = PhaseSpaceNetwork(velocity_bins=16, filters=(6, 4), dense=(16, 8), input_scale=16)
@@ -228,6 +240,58 @@ def test_folds_do_not_depend_on_workers_and_are_resumed(tmp_path):
     assert begun == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
 
 
+def test_a_training_that_was_killed_goes_on(tmp_path, monkeypatch):
+    samples, rows, folder, said = planted(60, 6), np.arange(60), tmp_path / "models", []
+    folds = [Fold(k, rows[:40], rows[40:]) for k in range(2)]
+    monkeypatch.setattr("clustermass.training.folds._run_workers", lambda job, _aside, say: _train_share(job, 0, say))
+
+    def killing(line):
+        said.append(line)
+        if len(said) == 6:  # in the second epoch of the second fold, which was just saved
+            raise KeyboardInterrupt
+
+    run = partial(train_folds, SMALL, QUICK, samples, folds, workers=1)
+    with pytest.raises(KeyboardInterrupt):
+        run(rng=np.random.default_rng(7), folder=folder, say=killing)
+    assert not folder.exists()  # a workflow would remove it
+    begun = unfinished_folder(folder)
+    assert sorted(path.name for path in begun.iterdir()) == ["fold_00.safetensors", "fold_01.safetensors"]
+    (begun / "fold_07.safetensors").write_text("of a training that is no longer wanted")
+    resumed = run(rng=np.random.default_rng(7), folder=folder, say=said.append)
+    assert len(said) == 8
+    assert not begun.exists()
+    assert sorted(path.name for path in folder.iterdir()) == ["fold_00.safetensors", "fold_01.safetensors"]
+    for one, other in zip(resumed, run(rng=np.random.default_rng(7), say=said.append), strict=True):
+        assert one.curves.equals(other.curves)
+        assert all(torch.equal(a, b) for a, b in zip(one.network.parameters(), other.network.parameters(), strict=True))
+
+
+def test_what_was_left_of_another_training_starts_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr("clustermass.training.folds._run_workers", lambda job, _aside, say: _train_share(job, 0, say))
+    samples, fold, said = planted(60, 6), [Fold(0, np.arange(40), np.arange(40, 60))], []
+    left = checkpoint_path(unfinished_folder(tmp_path / "models"), 0)
+    left.parent.mkdir()
+    left.write_text("no checkpoint")
+    train_folds(SMALL, QUICK, samples, fold, np.random.default_rng(7), 1, folder=tmp_path / "models", say=said.append)
+    assert said[0].startswith("fold 0 starts anew: ")
+    assert "expected a checkpoint" in said[0]
+    assert len(said) == 1 + QUICK.epochs
+
+
+def test_what_makes_batches_is_part_of_a_trainings_identity():
+    folds = [Fold(0, np.arange(2), np.arange(0))]
+    marks = [fingerprints(Samples(Ones(size), np.array([14.0, 15.0])), folds) for size in (2, 2, 3)]
+    assert marks[0] == marks[1] != marks[2]
+
+
+class Ones:
+    def __init__(self, size):
+        self.size = size
+
+    def __call__(self, rows):
+        return torch.ones(len(rows), self.size)
+
+
 def test_a_worker_takes_its_share_of_a_job_and_resumes_it(tmp_path, monkeypatch):
     samples, ran = planted(60, 6), []
     folds = [Fold(k, np.arange(40), np.arange(40, 60)[: 10 * k]) for k in range(2)]
@@ -277,6 +341,63 @@ def test_half_of_the_clusters_are_seen_from_behind():
     flipped = (y == x.flip(1)).all(2).all(1)
     assert ((y == x).all(2).all(1) ^ flipped).all()
     assert 900 < int(flipped.sum()) < 1100
+
+
+def test_skies_are_turned_and_mirrored_as_often_each_way():
+    x = torch.arange(4000.0 * 2 * 3 * 3).view(4000, 2, 3, 3)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        y = turn_skies(x)
+    ways = [torch.rot90(z, k, (2, 3)) for z in (x, x.flip(2)) for k in range(4)]
+    found = torch.stack([(y == way).flatten(1).all(1) for way in ways])
+    assert (found.sum(0) == 1).all()
+    assert found.sum(1).tolist() == pytest.approx([500] * 8, abs=80)
+    with pytest.raises(
+        ValueError, match=r"sky_symmetries: expected inputs \(n, velocity, side, side\), got \(5, 3, 2\)"
+    ):
+        turn_skies(torch.zeros(5, 3, 2))
+
+
+class Dispersed(torch.nn.Module):
+    """Mean and logarithmic width of a normal distribution of the label."""
+
+    def __init__(self, _settings):
+        super().__init__()
+        self.output = torch.nn.Linear(16, 2)
+
+    def forward(self, inputs):
+        return self.output(inputs * 16)
+
+    def loss(self, outputs, labels):
+        mean, log_width = outputs.unbind(1)
+        return (0.5 * ((labels - mean) / log_width.exp()) ** 2 + log_width).mean()
+
+
+def test_a_network_may_bring_its_own_loss(monkeypatch):
+    monkeypatch.setattr(trainer, "build", Dispersed)
+    state = train(SMALL, QUICK.model_copy(update={"epochs": 20}), TRAINING, VALIDATION, 5)
+    losses = [row["validation_loss"] for row in state.curves]
+    assert losses[-1] < min(0, losses[0])  # a logarithm of a density may be negative
+    model = trained(SMALL, state)
+    outputs = network_outputs(model, VALIDATION.inputs, 150, QUICK)
+    assert outputs.shape == (150, 2)
+    pull = (state.scale.scale(VALIDATION.log10_mass) - outputs[:, 0]) / np.exp(outputs[:, 1])
+    assert np.mean(0.5 * pull**2 + outputs[:, 1]) == pytest.approx(losses[-1], rel=1e-4)
+    assert network_outputs(model, VALIDATION.inputs, 0, QUICK).shape == (0, 2)
+
+
+def test_large_inputs_are_evaluated_a_few_at_a_time(monkeypatch):
+    asked = []
+
+    def inputs(rows):
+        asked.append(len(rows))
+        return torch.from_numpy(TEST.inputs)[rows]
+
+    model = trained(SMALL, train(SMALL, QUICK, TRAINING, None, 5))
+    whole = predict_log10_mass(model, TEST.inputs, 300, QUICK)
+    monkeypatch.setattr(trainer, "_EVALUATED_BYTES", 70 * 16 * 4)
+    assert predict_log10_mass(model, inputs, 300, QUICK) == pytest.approx(whole, abs=1e-6)
+    assert asked == [1, 70, 70, 70, 70, 20]
 
 
 def test_label_scales():

@@ -1,8 +1,5 @@
 """CNN1D or CNN2D in every fold and for the held-out box (rules training_cnn and training_cnn_few)."""
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -43,11 +40,9 @@ with runtime.logged(snakemake):
         made, rows = made[-1:], [spread_training(made[-1].training, snakemake.params.few, seed)]
     folds = [Fold(split.number, part, split.validation) for split, part in zip(made, rows, strict=True)]
     workers = min(snakemake.threads, len(folds))
-    with tempfile.TemporaryDirectory() as aside:
-        folder = Path(aside) if snakemake.params.few is not None else Path(snakemake.output.models)
-        folder.mkdir(exist_ok=True)
-        with watch("training", sum(map(len, rows)) * training.epochs, workers):
-            models = train_folds(network, training, Samples(inputs, mass), folds, fits, workers, folder=folder)
+    folder = snakemake.output.models if snakemake.params.few is None else None
+    with watch("training", sum(map(len, rows)) * training.epochs, workers):
+        models = train_folds(network, training, Samples(inputs, mass), folds, fits, workers, folder=folder)
     with watch("evaluation", sum(len(split.test) for split in made), training.threads):
         parts = [
             predictions(clusters, split, predict_log10_mass(model, inputs[split.test], len(split.test), training))

@@ -42,13 +42,39 @@ class CubeNetwork(Section):
     filters: tuple[Count, Count, Count] = Field((12, 8, 4), description="feature maps of the convolutions")
     widths: tuple[Count, Count, Count] = Field(
         (5, 3, 1),
-        description="widths of their kernels, not padded; published code: 5, 3, 1; text: 5, 5, 5, from 36 voxels on",
+        description="widths of their kernels, not padded; published code: 5, 3, 1; text: 5, 5, 5, with pool: valid",
     )
     pool: Literal["same", "valid"] = Field(
-        "same", description="max pooling by two of an odd length: same keeps the last voxel, as the published code"
+        "same",
+        description="max pooling by two of an odd length; same keeps the last voxel, as the published code; valid"
+        " leaves it out, as the text reads",
     )
-    dense: tuple[Count, ...] = Field((128, 64), description="widths of the hidden dense layers, linear as published")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="fraction dropped before the dense layers")
+    dense: tuple[Count, ...] = Field((128, 64), description="widths of the hidden dense layers")
+    activation: Literal["linear", "relu"] = Field("linear", description="of the hidden dense layers; published: linear")
     input_scale: Positive = Field(1000.0, description="factor on inputs, which sum to one (published code: 1000)")
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Lengths of the cube's sides after each convolution with its pooling; 0 and less: nothing is left."""
+        return self._sides(self.voxels)
+
+    def _sides(self, voxels: int) -> tuple[int, ...]:
+        found = []
+        for width in self.widths:
+            voxels = (voxels - width + 1 + (self.pool == "same")) // 2
+            found.append(voxels)
+        return tuple(found)
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> CubeNetwork:
+        if min(self.sides) < 1:
+            enough = next(voxels for voxels in range(self.voxels, 10000) if min(self._sides(voxels)) > 0)
+            raise ValueError(
+                f"voxels: {self.voxels} are too few: each convolution takes a width less one of the side, its pooling"
+                f" half of the rest, and nothing is left; widths {self.widths} with pool: {self.pool} need {enough}"
+            )
+        return self
 
 
 class Networks(Section):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from torch import nn
 
 from clustermass.config.base import Section
-from clustermass.config.networks import PhaseSpaceNetwork
+from clustermass.config.networks import CubeNetwork, PhaseSpaceNetwork
+from clustermass.networks.cube import CubeCNN
 from clustermass.networks.phase_space import PhaseSpaceCNN
 
-_MODULES: dict[type[Section], type[nn.Module]] = {PhaseSpaceNetwork: PhaseSpaceCNN}
+_MODULES: dict[type[Section], type[nn.Module]] = {PhaseSpaceNetwork: PhaseSpaceCNN, CubeNetwork: CubeCNN}
 
 
 def build(settings: Section) -> nn.Module:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ import torch
 
 from clustermass.config.base import Section
 from clustermass.config.training import Training
-from clustermass.training.checkpoint import Identity, load_checkpoint, save_checkpoint
+from clustermass.training.checkpoint import CheckpointError, Identity, load_checkpoint, save_checkpoint
 from clustermass.training.trainer import BatchMaker, Samples, State, Trained, TrainingError, train, trained
 
 Rows = npt.NDArray[np.int64]
@@ -60,7 +61,21 @@ class _Job:
     folds: list[Fold]
     identities: list[Identity]
     workers: int
-    folder: Path
+    unfinished: Path
+    folder: Path | None
+
+    def found(self, place: int) -> State | None:
+        """Return how far the training of a fold came before; its unfinished checkpoint is the newer one."""
+        for folder in (self.unfinished, self.folder):
+            path = folder and checkpoint_path(folder, self.folds[place].number)
+            if path and path.exists():
+                return load_checkpoint(path, self.identities[place])
+        return None
+
+
+def unfinished_folder(folder: str | Path) -> Path:
+    """Return where the checkpoints of trainings lie that are to stand in a folder once they are all finished."""
+    return Path(folder).with_name(f"{Path(folder).name}.unfinished")
 
 
 def checkpoint_path(folder: str | Path, fold: int) -> Path:
@@ -95,8 +110,10 @@ def train_folds(
     workers : int
         Processes on the CPU, each of `settings.threads` threads.
     folder : path, optional
-        Where `fold_00.safetensors` and so on are written after every epoch; trainings that stand there already are
-        resumed. Without it nothing is left behind.
+        Where `fold_00.safetensors` and so on stand in the end; trainings that stand there already are resumed. After
+        every epoch they are written to a folder beside it (see `unfinished_folder`), which is removed in the end: a
+        workflow removes the outputs of a job that was killed, but not that folder, so that the job resumes its
+        trainings. What lies there of another training is started anew. Without a folder nothing is left behind.
     say : callable
         Takes a line of progress after every epoch.
 
@@ -110,7 +127,7 @@ def train_folds(
     ValueError
         No folds, or two of the same number.
     CheckpointError
-        The folder holds a checkpoint of another training.
+        The folder holds a finished checkpoint of another training.
     TrainingError
         A worker failed; the message ends with what it said.
     """
@@ -121,21 +138,51 @@ def train_folds(
     marks = fingerprints(samples, folds)
     identities = [Identity(network, settings, seed, mark) for seed, mark in zip(seeds, marks, strict=True)]
     with TemporaryDirectory(prefix="clustermass-") as aside:
-        place = Path(folder or aside)
-        place.mkdir(parents=True, exist_ok=True)
-        paths = [checkpoint_path(place, number) for number in numbers]
-        for path, identity in zip(paths, identities, strict=True):
-            if path.exists():
-                load_checkpoint(path, identity)  # refused here rather than in a worker
+        unfinished = unfinished_folder(folder) if folder else Path(aside)
+        unfinished.mkdir(parents=True, exist_ok=True)
         job = _Job(
-            network, settings, samples, samples.log10_mass, list(folds), identities, min(workers, len(folds)), place
+            network,
+            settings,
+            samples,
+            samples.log10_mass,
+            list(folds),
+            identities,
+            min(workers, len(folds)),
+            unfinished,
+            Path(folder) if folder else None,
         )
+        _forget_others(job, say)
         if settings.device == "cuda":
             _train_share(replace(job, workers=1), 0, say)
         else:
             _run_workers(job, Path(aside), say)
-        states = [load_checkpoint(path, identity) for path, identity in zip(paths, identities, strict=True)]
-    return [trained(network, state, number) for state, number in zip(states, numbers, strict=True)]
+        states = [job.found(place) for place in range(len(folds))]
+        if folder:
+            _finish(job, Path(folder))
+    return [trained(network, state, number) for state, number in zip(states, numbers, strict=True) if state]
+
+
+def _forget_others(job: _Job, say: Callable[[str], None]) -> None:
+    """Remove unfinished checkpoints of other trainings; refuse finished ones."""
+    for place, (fold, identity) in enumerate(zip(job.folds, job.identities, strict=True)):
+        path = checkpoint_path(job.unfinished, fold.number)
+        if path.exists():
+            try:
+                load_checkpoint(path, identity)
+            except CheckpointError as error:
+                say(f"fold {fold.number} starts anew: {error}")
+                path.unlink()
+        job.found(place)  # refused here rather than in a worker
+
+
+def _finish(job: _Job, folder: Path) -> None:
+    """Move finished trainings to where they belong, and remove what else lies aside."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for fold in job.folds:
+        path = checkpoint_path(job.unfinished, fold.number)
+        if path.exists():
+            path.replace(checkpoint_path(folder, fold.number))
+    shutil.rmtree(job.unfinished)
 
 
 def _run_workers(job: _Job, aside: Path, say: Callable[[str], None]) -> None:
@@ -202,8 +249,8 @@ def _train_share(job: _Job, worker: int, say: Callable[[str], None]) -> None:
         training = subset(job.samples, fold.training)
         validation = subset(job.samples, fold.validation) if len(fold.validation) else None
         identity = job.identities[place]
-        path = checkpoint_path(job.folder, fold.number)
-        resume = load_checkpoint(path, identity) if path.exists() else None
+        path = checkpoint_path(job.unfinished, fold.number)
+        resume = job.found(place)
         progress.skip(len(resume.curves) if resume else 0)
 
         def keep(state: State, path: Path = path, identity: Identity = identity, number: int = fold.number) -> None:
@@ -216,12 +263,14 @@ def _train_share(job: _Job, worker: int, say: Callable[[str], None]) -> None:
 
 
 def fingerprints(samples: Samples, folds: Sequence[Fold]) -> list[str]:
-    """Return a checksum for each fold: of the labels, of inputs that are an array, and of the fold's rows.
+    """Return a checksum for each fold: of the labels, of the inputs or what makes them, and of the fold's rows.
 
     A training is resumed only where it finds these again.
     """
     common = hashlib.sha256(np.ascontiguousarray(samples.log10_mass).data)
-    if not callable(samples.inputs):
+    if callable(samples.inputs):
+        common.update(pickle.dumps(samples.inputs))
+    else:
         common.update(str(samples.inputs.shape).encode())
         common.update(np.ascontiguousarray(samples.inputs).data)
     marks = []

@@ -26,18 +26,19 @@ Inputs = npt.NDArray[np.float32] | BatchMaker
 
 LEARNING_CURVES = Contract(
     "learning_curves",
-    "mean squared errors of a network while it was trained, on the scale of its labels",
+    "losses of a network while it was trained: mean squared errors on the scale of its labels, or its own loss",
     (
         Column("fold", "int", "", "fold, from 0", 0),
         Column("epoch", "int", "", "passes over the training set", 1),
         Column("learning_rate", "float", "", "at the end of the epoch", 0),
-        Column("train_loss", "float", "", "mean over the epoch's steps, with dropout", 0),
-        Column("validation_loss", "float", "", "at the end of the epoch, without dropout", 0, missing=True),
+        Column("train_loss", "float", "", "mean over the epoch's steps, with dropout"),
+        Column("validation_loss", "float", "", "at the end of the epoch, without dropout", missing=True),
         Column("label_unit", "float", "dex", "size of one step of the scaled labels", 0),
         Column("kept", "bool", "", "whether the network is that of this epoch"),
     ),
 )
-_EVALUATED = 1000  # samples at a time where no gradient is needed
+_EVALUATED = 1000  # samples at a time where no gradient is needed, at most
+_EVALUATED_BYTES = 2**25  # of their inputs, at most; what layers make of cubes is ten times as large
 
 
 class TrainingError(RuntimeError):
@@ -122,7 +123,8 @@ def train(
     Parameters
     ----------
     network : Section
-        Architecture; see `networks.build`.
+        Architecture; see `networks.build`. A network with a method `loss(outputs, labels)`, which returns a mean over
+        samples, is trained on that instead of the mean squared error.
     settings : Training
     training : Samples
     validation : Samples, optional
@@ -209,9 +211,11 @@ def _epoch(module: nn.Module, optimiser: Adam, settings: Training, batches: Batc
         inputs = batches(rows)  # (batch, ...)
         if settings.velocity_flip:
             inputs = flip_velocities(inputs)
+        if settings.sky_symmetries:
+            inputs = turn_skies(inputs)
         with _cast(settings, labels.device):
             outputs = module(inputs)  # (batch,)
-        loss = nn.functional.mse_loss(outputs.float(), labels[rows])
+        loss = _loss_of(module, outputs.float(), labels[rows])
         optimiser.minimise(loss)
         if settings.max_norm:
             limit_norms(weights, settings.max_norm)
@@ -228,20 +232,51 @@ def flip_velocities(inputs: torch.Tensor) -> torch.Tensor:
     return torch.where(flipped.view(-1, *[1] * (inputs.dim() - 1)), inputs.flip(1), inputs)
 
 
+def turn_skies(inputs: torch.Tensor) -> torch.Tensor:
+    """Return inputs (n, velocity, x, y), each turned by quarters and mirrored on the sky at random.
+
+    All eight symmetries of the square are as likely, as no direction on the sky tells of mass.
+
+    Raises
+    ------
+    ValueError
+        Inputs that are no cubes with a square sky.
+    """
+    if inputs.dim() != 4 or inputs.shape[2] != inputs.shape[3]:
+        raise ValueError(f"sky_symmetries: expected inputs (n, velocity, side, side), got {tuple(inputs.shape)}")
+    drawn = torch.randint(8, (len(inputs),), device=inputs.device)
+    turned = torch.empty_like(inputs)
+    for symmetry in range(8):  # some at a time: each sample is moved once
+        rows = (drawn == symmetry).nonzero()[:, 0]
+        mirrored = inputs[rows].flip([axis for axis in (2, 3) if symmetry & axis - 1])
+        turned[rows] = mirrored.transpose(2, 3) if symmetry & 4 else mirrored
+    return turned
+
+
 def _outputs(module: nn.Module, settings: Training, batches: BatchMaker, rows: torch.Tensor) -> Iterator[torch.Tensor]:
     """Yield outputs without dropout for some rows at a time."""
     module.eval()
+    size = batches(rows[:1])[0].nbytes if len(rows) else 1
     with torch.inference_mode():
-        for some in torch.split(rows, _EVALUATED):
+        for some in torch.split(rows, max(1, min(_EVALUATED, _EVALUATED_BYTES // size))):
             with _cast(settings, rows.device):
                 outputs = module(batches(some))
             yield outputs.float()
 
 
 def _loss(module: nn.Module, settings: Training, batches: BatchMaker, labels: torch.Tensor) -> float:
-    """Return the mean squared error of all samples."""
+    """Return the loss of all samples."""
     outputs = torch.cat(list(_outputs(module, settings, batches, torch.arange(len(labels), device=labels.device))))
-    return float(nn.functional.mse_loss(outputs.double(), labels.double()))
+    if hasattr(module, "loss"):
+        with torch.inference_mode():
+            return float(_loss_of(module, outputs, labels))
+    return float(_loss_of(module, outputs.double(), labels.double()))
+
+
+def _loss_of(module: nn.Module, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return what the network itself minimises, if it has a method `loss`, else the mean squared error."""
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = getattr(module, "loss", nn.functional.mse_loss)
+    return loss(outputs, labels)
 
 
 def _note(state: State, module: nn.Module, optimiser: Adam, settings: Training, loss: float, validated: float) -> None:
@@ -322,8 +357,19 @@ def predict_log10_mass(model: Trained, inputs: Inputs, number: int, settings: Tr
     settings : Training
         Device, threads and precision are used.
     """
+    return model.scale.unscale(network_outputs(model, inputs, number, settings))
+
+
+def network_outputs(model: Trained, inputs: Inputs, number: int, settings: Training) -> npt.NDArray[np.float32]:
+    """Return what a network gives (n, ...), without dropout, on the scale of its labels where it predicts these.
+
+    Parameters
+    ----------
+    model, inputs, number, settings
+        As in `predict_log10_mass`.
+    """
     with prepared(settings.device, settings.threads) as device:
         module = copy.deepcopy(model.network).to(device)
         rows = torch.arange(number, device=device)
         outputs = [part.cpu().numpy() for part in _outputs(module, settings, _loader(inputs, device), rows)]
-    return model.scale.unscale(np.concatenate([np.empty(0, np.float32), *outputs]))
+    return np.concatenate(outputs)
