@@ -32,6 +32,9 @@ class Interpretation(Section):
     outlier_scatter: Annotated[float, Field(ge=10)] = Field(
         1e10, description="standard deviation of outliers [dex], so wide that they are flat (Eq. 11)"
     )
+    richness_bins: Annotated[int, Field(ge=2)] = Field(
+        6, description="bins of equal count in which the scatter is compared with Eq. 7 of Kodi Ramanah et al. (2021)"
+    )
     walkers: Annotated[int, Field(ge=10, multiple_of=2)] = Field(32, description="walkers of the posterior's chain")
     steps: Annotated[int, Field(ge=100)] = Field(
         6000, description="steps of every walker, burn-in among them; the autocorrelation is about 55"
