@@ -6,12 +6,12 @@ import pandas as pd
 
 from clustermass import contracts, provenance, runtime, style
 from clustermass.config.figures import Figures
-from clustermass.mock_observation.survey_contracts import SETS, SURVEY_CLUSTERS
+from clustermass.mock_observation.survey_contracts import SURVEY_CLUSTERS
 
 LOOKS = {  # set: colour, line
     "train": (style.BLUE, "-"),
-    "validation": (style.SKY, "--"),
-    "test": (style.VERMILION, "-"),
+    "validation": (style.SKY, "-"),
+    "test": (style.VERMILION, (0, (4, 2))),
     "evaluation": (style.GREEN, "-"),
 }
 
@@ -38,11 +38,11 @@ def draw(table):
     for name, (colour, line) in LOOKS.items():
         part = table[table["set"] == name]
         edges = [*part["low"], part["high"].iloc[-1]]
-        label = f"{SETS[name]}: {part['clusters'].sum():,} of {part['halos'].sum():,} halos"
+        label = f"{name}: {part['clusters'].sum():,} of {part['halos'].sum():,} halos"
         axes.stairs(part["clusters"], edges, color=colour, ls=line, lw=1.3, label=label)
         axes.stairs(part["halos"], edges, color=colour, ls=line, lw=0.5)
     axes.set(xlabel=r"$\log_{10}\,(M_{200\mathrm{c}}\ /\ h^{-1}\mathrm{M}_\odot)$", ylabel="clusters in a bin")
-    axes.set(yscale="log", ylim=(0.8, 12 * table["clusters"].max()), xlim=(table["low"].min(), table["high"].max()))
+    axes.set(yscale="log", ylim=(0.8, 80 * table["clusters"].max()), xlim=(table["low"].min(), table["high"].max()))
     axes.legend(loc="upper right", title="thick: clusters; thin: distinct halos", title_fontsize=7)
     return figure
 

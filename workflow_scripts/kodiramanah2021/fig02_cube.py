@@ -24,9 +24,12 @@ def frame(axes, kde):
     axes.set_zlabel(AXES[2], labelpad=1)
     reach, cut = kde.aperture_mpc_h, kde.velocity_cut_km_s
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-cut, cut), zticks=np.arange(-2000, 2001, 1000))
+    half = reach / 2
+    axes.set(xticks=[-reach, -half, 0, half, reach], yticks=[-reach, -half, 0, half, reach])
     axes.minorticks_off()
+    axes.patch.set_visible(False)
     axes.view_init(elev=18, azim=-58)
-    axes.set_box_aspect((1, 1, 0.9), zoom=0.88)
+    axes.set_box_aspect((1, 1, 0.9), zoom=0.97)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.pane.fill = False
         axis.set_tick_params(pad=-1)
@@ -36,7 +39,7 @@ def frame(axes, kde):
 def draw(galaxies, cube, centres, log10_mass, kde):
     """Return the figure: galaxies on the left, their density on the right."""
     figure = plt.figure(figsize=(style.PAGE_INCH, 3.2))
-    left, right = (figure.add_axes([0.005 + 0.475 * k, 0.03, 0.45, 0.88], projection="3d") for k in (0, 1))
+    left, right = (figure.add_axes([0.005 + 0.45 * k, 0.02, 0.44, 0.93], projection="3d") for k in (0, 1))
     for member, (name, colour, marker) in KINDS.items():
         part = galaxies[galaxies["member"] == member]
         look = {"s": 10, "c": colour, "marker": marker, "lw": 0, "alpha": 0.8, "depthshade": False}
@@ -51,11 +54,11 @@ def draw(galaxies, cube, centres, log10_mass, kde):
     )  # fmt: skip
     for axes in (left, right):
         frame(axes, kde)
-    bar = figure.colorbar(seen, ax=right, cax=figure.add_axes([0.958, 0.2, 0.01, 0.55]))
+    bar = figure.colorbar(seen, ax=right, cax=figure.add_axes([0.94, 0.2, 0.011, 0.55]))
     bar.solids.set_alpha(1)
     bar.set_label(r"$\log_{10}$ (density / peak)")
     mass = rf"$\log_{{10}}(M_{{200\mathrm{{c}}}}\ /\ h^{{-1}}\mathrm{{M}}_\odot) = {log10_mass:.2f}$"
-    left.legend(loc="upper left", title=mass, title_fontsize=8, handletextpad=0.2, bbox_to_anchor=(0, 1.08))
+    left.legend(loc="upper left", title=mass, title_fontsize=8, handletextpad=0.2, bbox_to_anchor=(0, 1.03))
     return figure
 
 
