@@ -56,7 +56,7 @@ def draw(galaxies, cube, centres, log10_mass, kde):
         frame(axes, kde)
     bar = figure.colorbar(seen, ax=right, cax=figure.add_axes([0.94, 0.2, 0.011, 0.55]))
     bar.solids.set_alpha(1)
-    bar.set_label(r"$\log_{10}$ (density / peak)")
+    bar.ax.set_title("density / peak,\n" r"$\log_{10}$", fontsize=6, pad=5)
     mass = rf"$\log_{{10}}(M_{{200\mathrm{{c}}}}\ /\ h^{{-1}}\mathrm{{M}}_\odot) = {log10_mass:.2f}$"
     left.legend(loc="upper left", title=mass, title_fontsize=8, handletextpad=0.2, bbox_to_anchor=(0, 1.03))
     return figure
