@@ -18,10 +18,15 @@ class SurveyMock(Section):
     faintest_r: Annotated[float, Field(gt=10, lt=30)] = Field(
         18.0, description="flux limit, r [mag]; 0.2 mag below that of SDSS, as published"
     )
+    faintest_abs_mag_r: Annotated[float, Field(gt=-25, lt=-10)] = Field(
+        -18.0,
+        description="galaxies fainter than this are left out however near, M_r - 5 log10 h [mag]: where the snapshots'"
+        " tables end (galaxies.max_abs_mag_r)",
+    )
     min_comoving_mpc_h: Annotated[float, Field(ge=0)] = Field(
         0.0, description="smallest distance of the observer [Mpc/h, comoving]"
     )
-    max_comoving_mpc_h: Positive = Field(
+    max_comoving_mpc_h: Annotated[float, Field(gt=0, le=2000)] = Field(
         250.0, description="largest distance of the observer, uniform in the ball [Mpc/h, comoving]"
     )
     aperture_mpc_h: Positive = Field(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,7 +94,12 @@ class SnapshotBox:
 
 
 def prepare_box(
-    name: str, halos: pd.DataFrame, galaxies: pd.DataFrame, side: float, options: MockObservation
+    name: str,
+    halos: pd.DataFrame,
+    galaxies: pd.DataFrame,
+    side: float,
+    options: MockObservation,
+    cell: float = 0.0,
 ) -> SnapshotBox:
     """Return a box with the galaxies and the cluster candidates that pass the cuts.
 
@@ -107,6 +114,8 @@ def prepare_box(
     side : float
         Side of the periodic box [Mpc/h, comoving].
     options : MockObservation
+    cell : float
+        Smallest side of the cells that galaxies are sorted into [Mpc/h]; wide windows are cut faster from larger ones.
 
     Raises
     ------
@@ -130,7 +139,7 @@ def prepare_box(
         row = int(np.flatnonzero(outside)[0])
         raise ValueError(f"{name}: halo {row}: expected 0 <= x, y, z < {side} Mpc/h, got {position[row].tolist()}")
     try:
-        grid = particle_grid(galaxies[_XYZ].to_numpy(float), side)
+        grid = particle_grid(galaxies[_XYZ].to_numpy(float), side, cell)
     except ValueError as error:
         raise ValueError(f"galaxies of {name}: {error}") from None
     if options.membership == "halo":
@@ -156,6 +165,34 @@ def prepare_box(
         members,
         offsets,
     )
+
+
+def check_names(boxes: Sequence[SnapshotBox], heldout: Sequence[str]) -> None:
+    """Refuse repeated names, unknown names of held-out boxes, and that all boxes are held out."""
+    names = [box.name for box in boxes]
+    if len(set(names)) < len(names):
+        raise ValueError(f"boxes: expected each name once, got {', '.join(names)}")
+    if unknown := [name for name in heldout if name not in names]:
+        raise ValueError(f"heldout: {', '.join(unknown)} is not among the boxes {', '.join(names)}")
+    if set(names) <= set(heldout):
+        raise ValueError(f"heldout: no box is left to train on among {', '.join(names) or 'none'}")
+
+
+def check_size(box: SnapshotBox, reach: float, radius: float) -> None:
+    """Refuse a box in which a cylinder [Mpc/h, comoving] could hold one galaxy twice."""
+    if box.side**2 <= (2 * reach) ** 2 + (2 * radius) ** 2:
+        raise ValueError(
+            f"{box.name}: a cylinder reaches {reach:.1f} Mpc/h to both sides, which needs a box of more than"
+            f" {2 * reach:.1f} Mpc/h, got {box.side}"
+        )
+
+
+def halo_table(box: SnapshotBox) -> pd.DataFrame:
+    """Return the candidates of a box: box, row (in the box), halo, group (unique over boxes), log10_m200c."""
+    halos = box.halos
+    columns: dict[str, Any] = {"box": box.name, "row": np.arange(len(halos.halo)), "halo": halos.halo}
+    columns |= {"group": [f"{box.name}-{group}" for group in halos.group], "log10_m200c": halos.log10_m200c}
+    return pd.DataFrame(columns)
 
 
 def _check_hosts(name: str, halos: pd.DataFrame, galaxies: pd.DataFrame) -> None:

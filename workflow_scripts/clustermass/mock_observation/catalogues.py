@@ -12,7 +12,7 @@ import pandas as pd
 from clustermass.config.base import Cosmology
 from clustermass.config.mock_observation import MockObservation
 from clustermass.mock_observation import kernels, sampling
-from clustermass.mock_observation.boxes import SnapshotBox
+from clustermass.mock_observation.boxes import SnapshotBox, check_names, check_size, halo_table
 from clustermass.mock_observation.contracts import CLUSTERS_MOCK, MEMBERS_MOCK, TRUTH_MOCK
 from clustermass.mock_observation.ragged import Floats, Ints, offsets, velocity_dispersions
 from clustermass.mock_observation.sightlines import Flow, farthest, hubble_flow, sight_lines
@@ -82,10 +82,12 @@ def mock_catalogues(
     -----
     Source: Ho et al. (2019), sections 2.2-2.4 and Eqs. 15-22.
     """
-    _check_names(boxes, heldout)
+    check_names(boxes, heldout)
     reach = farthest(options.velocity_cut_km_s, max(box.fastest for box in boxes), cosmology)
     for box in boxes:
-        _check_size(box, reach, options)
+        check_size(box, reach, options.aperture_mpc_h)
+        if (widest := box.radii.max(initial=0)) > reach:
+            raise ValueError(f"{box.name}: a galaxy is {widest:.1f} Mpc/h from its halo, expected at most {reach:.1f}")
     flow = hubble_flow(redshift, reach, cosmology)
     lines, priorities = rng.spawn(2)
     candidates, edges, counts = _candidates(boxes, heldout, options, lines)
@@ -105,27 +107,6 @@ def mock_catalogues(
     return Mock(catalogues["contaminated"], catalogues["pure"], notes)
 
 
-def _check_names(boxes: Sequence[SnapshotBox], heldout: Sequence[str]) -> None:
-    names = [box.name for box in boxes]
-    if len(set(names)) < len(names):
-        raise ValueError(f"boxes: expected each name once, got {', '.join(names)}")
-    if unknown := [name for name in heldout if name not in names]:
-        raise ValueError(f"heldout: {', '.join(unknown)} is not among the boxes {', '.join(names)}")
-    if set(names) <= set(heldout):
-        raise ValueError(f"heldout: no box is left to train on among {', '.join(names) or 'none'}")
-
-
-def _check_size(box: SnapshotBox, reach: float, options: MockObservation) -> None:
-    """Refuse a box in which a cylinder could hold one galaxy twice, and members beyond the tabulated flow."""
-    if box.side**2 <= (2 * reach) ** 2 + (2 * options.aperture_mpc_h) ** 2:
-        raise ValueError(
-            f"{box.name}: a cylinder reaches {reach:.1f} Mpc/h to both sides, which needs a box of more than"
-            f" {2 * reach:.1f} Mpc/h, got {box.side}"
-        )
-    if (widest := box.radii.max(initial=0)) > reach:
-        raise ValueError(f"{box.name}: a galaxy is {widest:.1f} Mpc/h from its halo, expected at most {reach:.1f}")
-
-
 def _candidates(
     boxes: Sequence[SnapshotBox], heldout: Sequence[str], options: MockObservation, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, Floats, Ints]:
@@ -134,7 +115,7 @@ def _candidates(
     One row a projection: cluster, box, row (of the halo in its box), halo, group, log10_m200c, line (0 to 2: axes of
     the box), its direction, fold (-1: held out).
     """
-    halos = pd.concat([_halo_table(box) for box in boxes], ignore_index=True)
+    halos = pd.concat([halo_table(box) for box in boxes], ignore_index=True)
     training = ~halos["box"].isin(list(heldout)).to_numpy()
     masses = halos["log10_m200c"].to_numpy()
     volume = sum(box.side**3 for box in boxes if box.name not in heldout)
@@ -153,14 +134,6 @@ def _candidates(
     candidates[_LOS] = np.concatenate([sight_lines(int(n), rng) for n in number[number > 0]] or [np.empty((0, 3))])
     candidates.insert(0, "cluster", np.arange(len(candidates)))
     return candidates, edges, counts
-
-
-def _halo_table(box: SnapshotBox) -> pd.DataFrame:
-    """Return the candidates of a box as a table."""
-    halos = box.halos
-    columns: dict[str, Any] = {"box": box.name, "row": np.arange(len(halos.halo)), "halo": halos.halo}
-    columns |= {"group": [f"{box.name}-{group}" for group in halos.group], "log10_m200c": halos.log10_m200c}
-    return pd.DataFrame(columns)
 
 
 def _per_box(boxes: Sequence[SnapshotBox], candidates: pd.DataFrame, work: Any) -> Ints:

@@ -65,39 +65,68 @@ def _rapidity(flow: Array, reach: float, offset: float, velocity: float, cluster
 
 
 @_compiled()
+def uniform(key: int, i: int) -> float:
+    """Return a random number, 0 <= u < 1, of a key and an index: the same in whatever order galaxies are looked at.
+
+    Notes
+    -----
+    Source: the mixing function of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA '14, 453), `i` steps after `key`.
+    """
+    z = np.uint64(key) + np.uint64(i + 1) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return float((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+
+
+@_compiled()
+def _observed(i: int, x: float, y: float, offset: float, survey: tuple[Any, ...]) -> bool:
+    """Return whether a galaxy is in a square window, bright enough and not missed; without magnitudes: every one is."""
+    magnitudes, half, distance, faintest, step, completeness, key = survey
+    if not magnitudes.size:
+        return True
+    if max(abs(x), abs(y)) > half:
+        return False
+    place = np.sqrt((distance + offset) ** 2 + x * x + y * y) / step
+    node = min(int(place), faintest.size - 2)
+    if magnitudes[i] >= faintest[node] + (place - node) * (faintest[node + 1] - faintest[node]):
+        return False
+    return bool(uniform(key, i) < completeness)
+
+
+@_compiled()
 def _cut_one(
     positions: Array,
     start: Array,
-    velocities: Array,
     box: float,
     centre: Array,
-    speed: Array,
     los: Array,
-    aperture: float,
-    limit: float,
-    flow: Array,
+    radius: float,
     reach: float,
+    motion: tuple[Any, ...],
+    survey: tuple[Any, ...],
     first: int,
     x: Array,
     y: Array,
     v: Array,
     galaxy: Array,
 ) -> int:
-    """Return how many galaxies are in one cylinder, and write them from row `first` on where there is room.
+    """Return how many galaxies of one cylinder are observed, and write them from row `first` on where there is room.
+
+    `motion`: velocities, flow, velocity of the cluster along the line, largest rapidity; `survey`: see `_observed`.
 
     The cells that the cylinder touches are found layer by layer along the axis d of the box that is nearest to the
-    line. A point of the cylinder is s los + q, q at right angles to los and no longer than the aperture, so
+    line. A point of the cylinder is s los + q, q at right angles to los and no longer than the radius, so
     p_e = slope p_d + q . (e - slope d) with slope = los_e / los_d, and the last vector is sqrt(1 + slope^2) long.
     """
     cells = round((start.size - 1) ** (1 / 3))
     side = box / cells
     axes = basis(los)
-    cluster = _dot(speed, los)
+    velocities, flow, cluster, limit = motion
     d = np.argmax(np.abs(los))
     e, f = (d + 1) % 3, (d + 2) % 3
     slope_e, slope_f = los[e] / los[d], los[f] / los[d]
-    wide_e, wide_f = aperture * np.sqrt(1 + slope_e**2), aperture * np.sqrt(1 + slope_f**2)
-    far = reach * abs(los[d]) + aperture * np.sqrt(max(1 - los[d] ** 2, 0.0))
+    wide_e, wide_f = radius * np.sqrt(1 + slope_e**2), radius * np.sqrt(1 + slope_f**2)
+    far = reach * abs(los[d]) + radius * np.sqrt(max(1 - los[d] ** 2, 0.0))
     cell, away = np.empty(3, np.int64), np.empty(3)
     count = 0
     for layer in range(int(np.floor((centre[d] - far) / side)), int(np.floor((centre[d] + far) / side)) + 1):
@@ -116,7 +145,9 @@ def _cut_one(
                     for axis in range(3):  # to the image of the galaxy in this cell
                         away[axis] = positions[i, axis] + box * (cell[axis] // cells) - centre[axis]
                     on_x, on_y, offset = _dot(away, axes[0]), _dot(away, axes[1]), _dot(away, los)
-                    if on_x * on_x + on_y * on_y > aperture * aperture or abs(offset) > reach:
+                    if on_x * on_x + on_y * on_y > radius * radius or abs(offset) > reach:
+                        continue
+                    if not _observed(i, on_x, on_y, offset, survey):
                         continue
                     rapidity = _rapidity(flow, reach, offset, _dot(velocities[i], los), cluster)
                     if abs(rapidity) > limit:
@@ -151,26 +182,53 @@ def cut_cylinders(
 
     `aperture` [Mpc/h] and `limit`, a rapidity, are inclusive.
     """
+    everything = np.empty(0), 0.0, 0.0, np.empty(0), 1.0, 1.0, np.uint64(0)
     counts = np.zeros(los.shape[0], np.int64)
     for p in prange(los.shape[0]):
-        counts[p] = _cut_one(
-            positions,
-            start,
-            velocities,
-            box,
-            centres[p],
-            speeds[p],
-            los[p],
-            aperture,
-            limit,
-            flow,
-            reach,
-            first[p],
-            x,
-            y,
-            v,
-            galaxy,
-        )
+        motion = velocities, flow, _dot(speeds[p], los[p]), limit
+        cylinder = positions, start, box, centres[p], los[p], aperture, reach
+        counts[p] = _cut_one(*cylinder, motion, everything, first[p], x, y, v, galaxy)
+    return counts
+
+
+@_compiled(parallel=True)
+def cut_windows(
+    positions: Array,
+    start: Array,
+    velocities: Array,
+    magnitudes: Array,
+    box: float,
+    centres: Array,
+    speeds: Array,
+    los: Array,
+    distance: Array,
+    completeness: Array,
+    key: Array,
+    half: float,
+    limit: float,
+    flow: Array,
+    reach: float,
+    faintest: Array,
+    step: float,
+    first: Array,
+    x: Array,
+    y: Array,
+    v: Array,
+    galaxy: Array,
+) -> Array:
+    """Return how many galaxies of a flux-limited survey are in each square window, shape (p,), and write them.
+
+    `magnitudes`, shape (n,): absolute ones; `distance`, shape (p,): of the observer from the cluster [Mpc/h];
+    `completeness`, shape (p,): share of the galaxies with a redshift, which `key`, shape (p,), draws; `half`: half-side
+    of the window [Mpc/h], inclusive as `limit`, a rapidity; `faintest`: absolute magnitude that a galaxy must be
+    brighter than, at multiples of `step` [Mpc/h] of its own distance from the observer.
+    """
+    counts = np.zeros(los.shape[0], np.int64)
+    for p in prange(los.shape[0]):
+        motion = velocities, flow, _dot(speeds[p], los[p]), limit
+        survey = magnitudes, half, distance[p], faintest, step, completeness[p], key[p]
+        cylinder = positions, start, box, centres[p], los[p], np.sqrt(2.0) * half, reach
+        counts[p] = _cut_one(*cylinder, motion, survey, first[p], x, y, v, galaxy)
     return counts
 
 

@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clustermass.config.mock_observation import MockObservation
+from clustermass.config.survey_mock import SurveyMock
 from clustermass.mock_observation.ragged import Floats, Ints
 
 Bools = NDArray[np.bool_]
 
 
-def flat_bins(log10_m200c: Floats, options: MockObservation) -> Floats:
+def flat_bins(log10_m200c: Floats, options: MockObservation | SurveyMock) -> Floats:
     """Return edges of mass bins [dex], ascending, from the smallest candidate allowed to the heaviest halo.
 
     Bins are `mass_bin_dex` wide from the heaviest halo down, wider where they would hold fewer than `bin_halos`: a
@@ -74,7 +75,22 @@ def choose_training(log10_m200c: Floats, eligible: Bools, priority: Floats, edge
     -------
     array of bool, shape (projections,)
     """
-    bins = np.where(eligible, bin_of(log10_m200c, edges), len(counts))
+    return take_first(bin_of(log10_m200c, edges), eligible, priority, counts)
+
+
+def take_first(bins: Ints, eligible: Bools, priority: Floats, counts: Ints) -> Bools:
+    """Return which are taken: in each bin as many as asked for, smallest priority first, or all if fewer are eligible.
+
+    Parameters
+    ----------
+    bins, eligible, priority : array, shape (n,)
+    counts : array of int, shape (bins,)
+
+    Returns
+    -------
+    array of bool, shape (n,)
+    """
+    bins = np.where(eligible, bins, len(counts))
     order = np.lexsort((priority, bins))
     first = np.searchsorted(bins[order], np.arange(len(counts) + 1))
     rank = np.arange(len(bins)) - first[bins[order]]

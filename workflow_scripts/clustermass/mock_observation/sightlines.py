@@ -14,6 +14,7 @@ from clustermass.mock_observation.kernels import SPEED_OF_LIGHT
 from clustermass.mock_observation.ragged import Floats
 
 ORTHOGONAL = np.eye(3)  # the three that every cluster is seen along
+_LATTICE = 20_000  # directions, 1.4 degrees apart, that separated lines are taken from
 _STEP = 0.05  # Mpc/h between the nodes of the flow: 1e-4 km/s
 _REDSHIFT_STEP = 1e-3  # of the spline that inverts the distance
 
@@ -41,6 +42,20 @@ def sight_lines(n: int, rng: np.random.Generator) -> Floats:
         raise ValueError(f"sight-lines: expected at least {len(ORTHOGONAL)}, got {n}")
     turned = Rotation.random(random_state=rng).apply(fibonacci_lattice(n - 3)) if n > 3 else np.empty((0, 3))
     return np.concatenate([ORTHOGONAL, turned / np.linalg.norm(turned, axis=1, keepdims=True)])
+
+
+def separated_lines(n: int) -> Floats:
+    """Return n lines of sight far from one another, as many as are taken, shape (n, 3).
+
+    Each is, of a fine lattice, the one farthest from those before it. Lines are axes: seen from behind, a cluster is
+    the same one mirrored, so the angle between two is at most 90 degrees.
+    """
+    lattice = fibonacci_lattice(_LATTICE)
+    lines, nearest = [lattice[-1]], np.zeros(_LATTICE)
+    for _ in range(1, n):
+        nearest = np.maximum(nearest, np.abs(lattice @ lines[-1]))  # cosine of the angle to the nearest line
+        lines.append(lattice[np.argmin(nearest)])
+    return np.array(lines[:n]).reshape(n, 3)
 
 
 @dataclass(frozen=True, eq=False)
