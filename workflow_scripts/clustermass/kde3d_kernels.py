@@ -137,29 +137,22 @@ def _row_table(width: float) -> Any:
     centres, length : int
         Rows tabulated, and voxels of a row, half of them from its middle on. Centres lie evenly up to half a voxel
         before and after the middle.
-    heights, slopes : (centres * length,) array
-        The Gaussians, and what they gain by a voxel's shift of the centre.
+    table : (centres * 2 * length,) array
+        For each centre the Gaussian, then what it gains by a voxel's shift of the centre.
     """
     half = (math.ceil(REACH * width + 0.5) + _LANES // 2 - 1) // (_LANES // 2) * (_LANES // 2)
     centres, length = max(math.ceil(_CENTRES / width), _FEWEST_CENTRES), 2 * half
-    heights = np.empty(centres * length, np.float32)
-    slopes = np.empty(centres * length, np.float32)
-    for q in range(centres):
-        first = np.float32(-half - _centre(q, centres))
-        for k in range(length):
-            heights[_index(q * length) + _index(k)] = first + np.float32(k)
+    table = np.empty(centres * 2 * length, np.float32)
     scale, steep = np.float32(_BASE2 / width), np.float32(1 / width**2)
-    for k in range(len(heights)):
-        distance = heights[k]
-        heights[k] = _power(distance * scale)
-        slopes[k] = steep * distance * heights[k]
-    return centres, length, heights, slopes
-
-
-@_compiled(inline="always")
-def _centre(q: int, centres: int) -> float:
-    """Return a tabulated centre, in voxels from the middle of its row."""
-    return (q + 0.5) / centres - 0.5
+    for q in range(centres):
+        row, slope = _index(2 * q * length), _index((2 * q + 1) * length)
+        first = np.float32(-half - ((q + 0.5) / centres - 0.5))
+        for k in range(length):
+            distance = first + np.float32(k)
+            value = _power(distance * scale)
+            table[row + _index(k)] = value
+            table[slope + _index(k)] = steep * distance * value
+    return centres, length, table
 
 
 @_compiled()
@@ -173,33 +166,38 @@ def _fill_cube(positions: Floats, precision: Floats, cube: Float32s) -> None:
     in_x = p[1, 1] - p[1, 2] * y_by_x
     x_by_v = (p[0, 1] - p[1, 2] * y_by_v) / in_x
     in_v = p[0, 0] - p[0, 2] * y_by_v - in_x * x_by_v**2
-    centres, length, heights, slopes = _row_table(1 / math.sqrt(p[2, 2]))
+    centres, length, table = _row_table(1 / math.sqrt(p[2, 2]))
     voxels, scale = len(cube), np.float32(_BASE2 * math.sqrt(in_x))
     # a row of the plane has room for that of a kernel on both sides of the cube, so that none needs clipping
     wide = voxels + 2 * length
-    plane = np.zeros(voxels * wide, np.float32)
-    weights = np.empty(voxels + _LANES, np.float32)
-    columns = np.zeros(voxels, np.float32)
+    plane, columns = np.zeros(voxels * wide, np.float32), np.zeros(voxels, np.float32)
+    # of a kernel's rows in a plane: height, that times the shift from the tabulated centre, and where both are
+    weights, gains = np.empty(voxels + _LANES, np.float32), np.empty(voxels + _LANES, np.float32)
+    sources, targets = np.empty(voxels + _LANES, np.int64), np.empty(voxels + _LANES, np.int64)
     for i in range(voxels):
         for n in range(len(positions)):
             dv = i - positions[n, 0]
             left = REACH**2 - in_v * dv * dv
             if left > 0:
                 x = positions[n, 1] - x_by_v * dv
-                y = positions[n, 2] - y_by_v * dv + y_by_x * positions[n, 1]
                 reach = math.sqrt(left / in_x)
                 low, high = max(math.ceil(x - reach), 0), min(math.floor(x + reach), voxels - 1)
                 height, first = np.float32(math.exp(-in_v * dv * dv / 2)), np.float32(low - x)
+                y = positions[n, 2] - y_by_v * dv - y_by_x * (low - positions[n, 1])
                 for j in range((high - low) // _LANES * _LANES + _LANES):  # whole vectors; the last few are not used
-                    weights[j] = height * _power((first + np.float32(j)) * scale)
-                for j in range(low, high + 1):
-                    middle = y - y_by_x * j
-                    nearest = np.rint(middle)
-                    k = int(nearest) + length // 2  # where the kernel's row begins, from the left end of the plane's
-                    if 0 < k < voxels + length:
-                        q = min(int((middle - nearest + 0.5) * centres), centres - 1)
-                        shift = np.float32(middle - nearest - _centre(q, centres))
-                        _add_row(plane, j * wide + k, heights, slopes, q * length, length, weights[j - low], shift)
+                    weight = height * _power((first + np.float32(j)) * scale)
+                    centre = y - y_by_x * j
+                    nearest = np.rint(centre)
+                    shift = centre - nearest
+                    q = min(np.floor((shift + 0.5) * centres), centres - 1.0)
+                    weights[j] = weight
+                    gains[j] = weight * np.float32(shift - ((q + 0.5) / centres - 0.5))
+                    sources[j] = np.int64(q) * (2 * length)
+                    # rows that miss the cube go beside it
+                    begin = np.int64(min(max(nearest + length // 2, 0.0), float(voxels + length)))
+                    targets[j] = (low + j) * wide + begin
+                for j in range(high - low + 1):
+                    _add_row(plane, targets[j], table, sources[j], length, weights[j], gains[j])
         _take_plane(plane, wide, cube[i], columns)
     norm, values = np.float32(1 / columns.sum()), cube.reshape(-1)
     for k in range(len(values)):
@@ -208,19 +206,12 @@ def _fill_cube(positions: Floats, precision: Floats, cube: Float32s) -> None:
 
 @_compiled(inline="always")
 def _add_row(
-    sums: Float32s,
-    to: int,
-    heights: Float32s,
-    slopes: Float32s,
-    source: int,
-    length: int,
-    weight: np.float32,
-    shift: np.float32,
+    sums: Float32s, target: int, table: Float32s, source: int, length: int, weight: np.float32, gain: np.float32
 ) -> None:
-    """Add the tabulated row that begins at `source`, shifted by less than a step, to sums from `to` on."""
-    first, tabulated, gain = _index(to), _index(source), weight * shift
+    """Add a tabulated row, times a weight, and its slope, times a gain, to sums."""
+    to, row, slope = _index(target), _index(source), _index(source + length)
     for k in range(length):
-        sums[first + _index(k)] += weight * heights[tabulated + _index(k)] + gain * slopes[tabulated + _index(k)]
+        sums[to + _index(k)] += weight * table[row + _index(k)] + gain * table[slope + _index(k)]
 
 
 @_compiled()
