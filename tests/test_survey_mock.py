@@ -71,8 +71,13 @@ def mock(boxes: list[SurveyBox], heldout: list[str], options: SurveyMock = SMALL
 
 
 @pytest.fixture(scope="module")
-def catalogue() -> SurveyCatalogue:
-    return mock([box("box1", 1), box("box2", 2), box("box3", 3)], ["box3"])
+def boxes() -> list[SurveyBox]:
+    return [box("box1", 1), box("box2", 2), box("box3", 3)]
+
+
+@pytest.fixture(scope="module")
+def catalogue(boxes: list[SurveyBox]) -> SurveyCatalogue:
+    return mock(boxes, ["box3"])
 
 
 @cache
@@ -124,7 +129,7 @@ def test_windows_are_those_of_brute_force(far: float) -> None:
     options = SMALL.model_copy(update={"max_comoving_mpc_h": far, "velocity_cut_km_s": 1500.0})
     halos, galaxies = universe(1)
     found = mock([prepare_survey_box("box1", halos, galaxies, SIDE, options)], [], options)
-    checked = found.clusters.drop_duplicates("halo").iloc[:: 2 if far > 100 else 4]
+    checked = found.clusters.drop_duplicates("halo").iloc[:: 3 if far > 100 else 8]
     assert {0, 5, 10} & set(checked["halo"])
     limited, members = 0, 0
     for row in checked.itertuples():
@@ -154,8 +159,8 @@ def test_windows_are_those_of_brute_force(far: float) -> None:
         angle = np.hypot(mine["x"], mine["y"]) * (1 + row.redshift) / row.distance
         assert (mine["core"] == (angle <= np.radians(55 / 3600))).all()
         members += true.sum()
-    assert members > 50
-    assert limited > 30 if far > 100 else limited < 5  # at 60 Mpc/h, all of M_r < -18 are bright enough
+    assert members > 30
+    assert limited > 20 if far > 100 else limited < 5  # at 60 Mpc/h, all of M_r < -18 are bright enough
 
 
 def test_the_central_galaxy_is_the_origin(catalogue: SurveyCatalogue) -> None:
@@ -165,10 +170,10 @@ def test_the_central_galaxy_is_the_origin(catalogue: SurveyCatalogue) -> None:
     assert catalogue.truth.loc[central.index, "member"].all()
 
 
-def test_observers_fill_the_ball(catalogue: SurveyCatalogue) -> None:
+def test_observers_fill_the_ball(boxes: list[SurveyBox], catalogue: SurveyCatalogue) -> None:
     assert kstest((catalogue.clusters["distance"] / 250) ** 3, "uniform").pvalue > 0.01
     shell = SMALL.model_copy(update={"min_comoving_mpc_h": 60.0, "max_comoving_mpc_h": 90.0})
-    near = mock([box("box1", 1)], [], shell).clusters
+    near = mock(boxes[:1], [], shell).clusters
     assert kstest((near["distance"] ** 3 - 60**3) / (90**3 - 60**3), "uniform").pvalue > 0.01
     assert near["redshift"].to_numpy() == pytest.approx(redshifts(near["distance"].to_numpy()), abs=1e-7)
     # volume-limited where a galaxy of M_r = -18 is brighter than r = 18
@@ -211,8 +216,8 @@ def test_sets_are_apart(catalogue: SurveyCatalogue) -> None:
         assert (clusters["set"] == name).sum() <= size
 
 
-def test_one_box_gives_all_sets() -> None:
-    clusters = mock([box("box1", 1)], []).clusters
+def test_one_box_gives_all_sets(boxes: list[SurveyBox]) -> None:
+    clusters = mock(boxes[:1], []).clusters
     assert set(clusters["set"]) == set(survey_sets.SETS)
     assert (clusters.groupby("group")["set"].nunique() == 1).all()
 
@@ -351,9 +356,8 @@ def test_heavier_halos_are_those_of_brute_force() -> None:
     assert rows > 15
 
 
-def test_same_seed_same_mock_on_any_number_of_threads(catalogue: SurveyCatalogue) -> None:
+def test_same_seed_same_mock_on_any_number_of_threads(boxes: list[SurveyBox], catalogue: SurveyCatalogue) -> None:
     threads = numba.get_num_threads()
-    boxes = [box("box1", 1), box("box2", 2), box("box3", 3)]
     try:
         for number in {1, min(2, threads)}:
             numba.set_num_threads(number)
@@ -399,8 +403,8 @@ def test_halos_without_a_central_galaxy_are_not_observed() -> None:
     assert not set(found.clusters["halo"]) & {0, 50}
 
 
-def test_bad_boxes_are_refused() -> None:
-    one, two = box("box1", 1), box("box2", 2)
+def test_bad_boxes_are_refused(boxes: list[SurveyBox]) -> None:
+    one, two = boxes[:2]
     fast = SMALL.model_copy(update={"velocity_cut_km_s": 6000.0})
     with pytest.raises(ValueError, match=r"box1: a cylinder reaches .* needs a box of more than"):
         mock([box("box1", 1, fast)], [], fast)

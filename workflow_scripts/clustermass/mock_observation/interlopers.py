@@ -7,7 +7,6 @@ import pandas as pd
 
 from clustermass.config.base import Cosmology
 from clustermass.constants import CRITICAL_DENSITY, G
-from clustermass.cosmology import flat
 from clustermass.halofinder.grid import particle_grid
 from clustermass.mock_observation import kernels
 from clustermass.mock_observation.ragged import Floats, Ints, offsets
@@ -45,7 +44,8 @@ def phase_space_distance(
     -----
     Source: Kodi Ramanah et al. (2021), Eq. 6; R200c is proper, as the positions are.
     """
-    density = 200 * CRITICAL_DENSITY * float(flat(cosmology).efunc(redshift)) ** 2  # h^2 Msun / Mpc^3
+    expansion = cosmology.Om0 * (1 + redshift) ** 3 + 1 - cosmology.Om0  # (H / H0)^2
+    density = 200 * CRITICAL_DENSITY * expansion  # h^2 Msun / Mpc^3
     radii = [np.cbrt(3 * np.asarray(mass) / (4 * np.pi * density)) for mass in (m200c, other_m200c)]
     speeds = [np.sqrt(G * mass / radius) for mass, radius in zip((m200c, other_m200c), radii, strict=True)]
     return np.asarray(np.sqrt((x**2 + y**2) / np.mean(radii, axis=0) ** 2 + v_los**2 / np.mean(speeds, axis=0) ** 2))

@@ -35,6 +35,7 @@ from clustermass.mock_observation.survey_contracts import INTERLOPERS, SURVEY_CL
 from clustermass.mock_observation.survey_sets import EVALUATION, SETS, check_sets, deal_groups, flat_views, set_sizes
 from clustermass.sources.lightcone import magnitude_offset
 from clustermass.sources.lightcone_geometry import comoving_distance
+from clustermass.sources.snapshot import SNAPSHOT_GALAXIES
 from clustermass.sources.spectroscopy import decollide
 
 _LOS = ["los_x", "los_y", "los_z"]
@@ -119,6 +120,7 @@ def prepare_survey_box(
         Galaxies without magnitude; positions outside the box; several central galaxies in one halo; galaxies of unknown
         halos; no candidate with a central galaxy.
     """
+    galaxies = SNAPSHOT_GALAXIES.validate(galaxies, f"galaxies of {name}")
     missing = int(galaxies["abs_mag_r"].isna().sum())
     if missing:
         raise ValueError(
