@@ -5,11 +5,17 @@ from __future__ import annotations
 from torch import nn
 
 from clustermass.config.base import Section
+from clustermass.config.flow import FlowNetwork
 from clustermass.config.networks import CubeNetwork, PhaseSpaceNetwork
 from clustermass.networks.cube import CubeCNN
+from clustermass.networks.flow import ConditionalFlow
 from clustermass.networks.phase_space import PhaseSpaceCNN
 
-_MODULES: dict[type[Section], type[nn.Module]] = {PhaseSpaceNetwork: PhaseSpaceCNN, CubeNetwork: CubeCNN}
+_MODULES: dict[type[Section], type[nn.Module]] = {
+    PhaseSpaceNetwork: PhaseSpaceCNN,
+    CubeNetwork: CubeCNN,
+    FlowNetwork: ConditionalFlow,
+}
 
 
 def build(settings: Section) -> nn.Module:

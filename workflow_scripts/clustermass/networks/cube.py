@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from clustermass.config.networks import CubeNetwork
 from clustermass.networks.layers import Dense, Dropout, glorot
+from clustermass.networks.pooled import WIDEST, pooled_convolution
 
 
 class CubeConvolution(nn.Module):
@@ -125,6 +126,13 @@ class CubeCNN(nn.Module):
         expected = (self.settings.voxels,) * 3
         if tuple(inputs.shape[1:]) != expected:
             raise ValueError(f"inputs: expected the shape (n, {', '.join(map(str, expected))}), got {inputs.shape}")
-        x = (inputs * self.settings.input_scale).unsqueeze(4)  # (n, v, x, y, 1)
-        result: torch.Tensor = self.output(self.dense(self.convolutions(x))).squeeze(1)  # (n,)
+        x = inputs * self.settings.input_scale
+        first = self.convolutions[0]
+        assert isinstance(first, CubeConvolution)
+        if self.training and not x.is_cuda and self.settings.widths[0] <= WIDEST:  # the same, faster
+            x = pooled_convolution(x, first.weight, first.bias, self.settings.pool == "same")  # (n, v / 2, ..., 12)
+            x = self.convolutions[3:](x)
+        else:
+            x = self.convolutions(x.unsqueeze(4))  # (n, features)
+        result: torch.Tensor = self.output(self.dense(x)).squeeze(1)  # (n,)
         return result
