@@ -146,7 +146,7 @@ def mock(number, seed):
 
 
 SMALL = CubeNetwork(voxels=16, filters=(4, 4, 2), dense=(16, 8))
-QUICK = CNN3D_TRAINING.model_copy(update={"epochs": 10, "batch": 50, "learning_rate": 5e-3, "patience": None})
+QUICK = CNN3D_TRAINING.model_copy(update={"epochs": 12, "batch": 50, "learning_rate": 5e-3, "patience": None})
 
 
 @pytest.fixture(scope="module")
