@@ -27,9 +27,12 @@ include: "rules/universe.smk"
 include: "rules/data.smk"
 include: "rules/phase_space.smk"
 include: "rules/training.smk"
+include: "rules/posteriors.smk"
 include: "rules/interpretation.smk"
+include: "rules/observed.smk"
 include: "rules/crossmatch.smk"
 include: "rules/paper_ho2019.smk"
+include: "rules/paper_kodiramanah2021.smk"
 include: "rules/paper_lin2022.smk"
 
 
@@ -39,6 +42,7 @@ rule all:
     input:
         rules.universe.input,
         rules.ho2019.input if ho2019_boxes(config["source"]) else [],
+        rules.kodiramanah2021.input,
         rules.lin2022.input,
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from clustermass.config.base import Cosmology
 from clustermass.config.catalogues import Archive, Catalogue
 from clustermass.config.nbody import Nbody
+from clustermass.config.observed import RedshiftSurvey
 from clustermass.provenance import code_version
 from clustermass.sources.local import local_file
 
@@ -17,6 +18,8 @@ wildcard_constraints:
     reading="[a-z_]+",
     box="[a-z][a-z0-9_]*",
     snapshot="z[0-9.]+",
+    mock="|".join(["ho2019", *config["survey_mocks"]]),
+    sample="|".join(config["observed"]["samples"]),
 
 
 PARENT = config["crossmatch"]["clusters"]
@@ -31,6 +34,8 @@ CONE = {
     "lightcone": config["lightcone"],
     "cosmology": config["cosmology"],
 }
+PUBLISHED = "workflow_scripts/clustermass/published.yaml"
+SIMULATED = [name for name, stanza in config["catalogues"].items() if stanza.get("simulated")]
 READINGS = ["projected_proper", "projected_comoving", "three_dimensional", "none"]
 
 
@@ -99,7 +104,7 @@ def universe_products():
     return [
         *cone_tables("galaxies"),
         *expand("results/simulated/data/{table}.parquet", table=["spectroscopy", "members"]),
-        *expand("results/simulated/data/catalogues/{catalogue}.parquet", catalogue=config["catalogues"]),
+        *expand("results/simulated/data/catalogues/{catalogue}.parquet", catalogue=SIMULATED),
         *rules.validation.input,
     ]
 
@@ -139,6 +144,112 @@ def tables_at(table, redshift):
 
 Z_HO2019, Z_SURVEY = DYNAMICS  # redshifts of the snapshots that mock clusters are cut from
 ho2019_boxes = partial(boxes_at, redshift=Z_HO2019)
+
+
+def simulation(source):
+    """Return where estimators of observed clusters were trained: real snapshots where there are, else simulated ones."""
+    return "archival" if source == "archival" and boxes_at("archival", Z_SURVEY) else "simulated"
+
+
+def on_simulations(source, artefacts):
+    """Return artefacts that mock clusters make, or none where a source has no simulation."""
+    return artefacts if simulation(source) == source else []
+
+
+def trained_on(path):
+    """Return a function that gives a file of the mock that a sample's estimators were trained on."""
+
+    def file(wildcards):
+        sample = config["observed"]["samples"][wildcards.sample]
+        return path.format(simulation=simulation(wildcards.source), mock=sample["mock"])
+
+    return file
+
+
+def observed_samples(source):
+    """Return the names of the samples of observed clusters of a source."""
+    return [name for name, sample in config["observed"]["samples"].items() if sample["source"] == source]
+
+
+def observed_masses(wildcards):
+    """Return the masses of all samples of a source."""
+    path = "results/{source}/observed/{sample}/masses.parquet"
+    return expand(path, source=wildcards.source, sample=observed_samples(wildcards.source))
+
+
+def observed_settings(wildcards):
+    """Return what observed clusters of one sample depend on; what other samples are is left out."""
+    sample = config["observed"]["samples"][wildcards.sample]
+    surveys = {name: survey for name, survey in config["observed"]["surveys"].items() if name == sample["redshifts"]}
+    return {**config["observed"], "samples": {wildcards.sample: sample}, "surveys": surveys}
+
+
+def redshift_survey(wildcards):
+    """Return the survey that a sample's redshifts are from; None: the simulated one."""
+    return config["observed"]["surveys"].get(config["observed"]["samples"][wildcards.sample]["redshifts"])
+
+
+def redshift_file(wildcards):
+    """Return the table of a sample's redshifts, simulated or local, or nothing, so that the archive is asked."""
+    survey = redshift_survey(wildcards)
+    if survey is None:
+        return "results/simulated/data/spectroscopy.parquet"
+    path = local_file(RedshiftSurvey(**survey), Archive(**config["archive"]))
+    return [] if path is None else str(path)
+
+
+def footprint_cells(key):
+    """Return a function that gives how the footprint of a sample's survey is measured."""
+    default = RedshiftSurvey(title="simulated").model_dump()
+    return lambda wildcards: (redshift_survey(wildcards) or default)[key]
+
+
+def centre_catalogues(wildcards):
+    """Return the catalogues that a sample's centres are from."""
+    centres = config["observed"]["samples"][wildcards.sample]["centres"]
+    return [name for name in centres if name != "finder"]
+
+
+def of_centres(key, default=None):
+    """Return a function that gives a setting of each catalogue of centres."""
+    stanzas = config["catalogues"]
+    return lambda wildcards: {name: stanzas[name].get(key, default) for name in centre_catalogues(wildcards)}
+
+
+def variant_words():
+    """Return what each of the checks' trainings changes, in words."""
+    named = config["checks"]["variants"].items()
+    return {
+        name: ", ".join(f"{k} {v}" for k, v in stanza.items() if v not in (None, "validation"))
+        for name, stanza in named
+    }
+
+
+def cube_aperture(mock):
+    """Return the half-side of the window that networks of cubes see in a mock [Mpc/h]."""
+    if mock == "ho2019":
+        return config["mock_observation"]["aperture_mpc_h"]
+    return config["survey_mocks"][mock]["counted_mpc_h"]
+
+
+def mock_table(table):
+    """Return a function that gives a table of mock clusters, by the wildcard `mock`: a survey's, or that of Ho et al."""
+    path = "results/{{source}}/phase_space/{mock}/{table}.parquet"
+    folders = {"ho2019": "ho2019/contaminated"}
+    return lambda wildcards: path.format(mock=folders.get(wildcards.mock, wildcards.mock), table=table).format(
+        **wildcards
+    )
+
+
+def checked_variant(wildcards):
+    """Return what a training of the checks changes; None: the main training."""
+    name = wildcards.model.removeprefix("cnn3d").removeprefix("_")
+    return config["checks"]["variants"][name] if name else None
+
+
+def checked_sizes(wildcards):
+    """Return the sizes of the checks' trainings; None: the main training."""
+    return None if wildcards.model == "cnn3d" else {**config["checks"], "variants": {}}
 
 
 def subsampling():
@@ -182,6 +293,11 @@ def mass_matching(source):
 def ho2019_shown(artefact):
     """Return where the report lists an artefact."""
     return {"category": "Ho et al. (2019)", "labels": {"artefact": artefact, "data": "{source}"}}
+
+
+def kodiramanah2021_shown(artefact):
+    """Return where the report lists an artefact."""
+    return {"category": "Kodi Ramanah et al. (2021)", "labels": {"artefact": artefact, "data": "{source}"}}
 
 
 def figure_choices(paper):

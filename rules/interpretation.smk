@@ -106,3 +106,94 @@ rule interpretation_robustness:
         code=code_version("interpretation/robustness.py"),
     script:
         "../workflow_scripts/interpretation/robustness.py"
+
+
+rule interpretation_information_gain:
+    """Scatter that depends on richness and scatter that does not, of estimators on the mock of Ho et al."""
+    input:
+        **ho2019_trained("predictions", ["cnn1d", "cnn2d", "cnn3d", "flow"]),
+        clusters="results/{source}/phase_space/ho2019/contaminated/clusters.parquet",
+    output:
+        "results/{source}/interpretation/ho2019/information_gain.parquet",
+    log:
+        "logs/{source}/interpretation/ho2019/information_gain.log",
+    benchmark:
+        "logs/{source}/interpretation/ho2019/information_gain.benchmark.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        models=["cnn1d", "cnn2d", "cnn3d", "flow"],
+        interpretation=config["interpretation"],
+        seed=config["seed"],
+        code=code_version("interpretation/information_gain.py"),
+    script:
+        "../workflow_scripts/interpretation/information_gain.py"
+
+
+rule interpretation_missing:
+    """Masses that CNN3D gives the evaluation set without the galaxies that fibres miss."""
+    input:
+        clusters="results/{source}/phase_space/{mock}/clusters.parquet",
+        members="results/{source}/phase_space/{mock}/members.parquet",
+        models="results/{source}/training/{mock}/cnn3d/models",
+    output:
+        "results/{source}/interpretation/{mock}/missing.parquet",
+    log:
+        "logs/{source}/interpretation/{mock}/missing.log",
+    benchmark:
+        "logs/{source}/interpretation/{mock}/missing.benchmark.tsv"
+    wildcard_constraints:
+        mock="|".join(config["survey_mocks"]),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=30,
+    params:
+        options=lambda wildcards: config["survey_mocks"][wildcards.mock],
+        network=config["networks"]["cnn3d"],
+        kde3d=config["kde3d"],
+        training=config["training_cnn3d"],
+        code=code_version("interpretation/missing.py"),
+    script:
+        "../workflow_scripts/interpretation/missing.py"
+
+
+rule interpretation_checks:
+    """What bandwidth, aperture, missing redshifts, the unknown redshift and a leak change in predicted masses."""
+    input:
+        variants=expand(
+            "results/{{source}}/training/{{mock}}/cnn3d_{variant}/predictions.parquet",
+            variant=config["checks"]["variants"],
+        ),
+        missing="results/{source}/interpretation/{mock}/missing.parquet",
+        predictions="results/{source}/training/{mock}/cnn3d/predictions.parquet",
+    output:
+        "results/{source}/interpretation/{mock}/checks.parquet",
+    log:
+        "logs/{source}/interpretation/{mock}/checks.log",
+    benchmark:
+        "logs/{source}/interpretation/{mock}/checks.benchmark.tsv"
+    wildcard_constraints:
+        mock="|".join(config["survey_mocks"]),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        variants=list(config["checks"]["variants"]),
+        options=lambda wildcards: config["survey_mocks"][wildcards.mock],
+        interpretation=config["interpretation"],
+        redshift=Z_SURVEY,
+        cosmology=cosmology_at(Z_SURVEY),
+        seed=config["seed"],
+        code=code_version("interpretation/checks.py"),
+    script:
+        "../workflow_scripts/interpretation/checks.py"

@@ -122,3 +122,38 @@ rule training_cnn_few:
         code=code_version("training/cnn.py"),
     script:
         "../workflow_scripts/training/cnn.py"
+
+
+rule training_cnn3d:
+    """CNN3D on a mock: trained once, stopped on its validation set; or one of the trainings that `checks` varies."""
+    input:
+        clusters=mock_table("clusters"),
+        members=mock_table("members"),
+    output:
+        predictions="results/{source}/training/{mock}/{model}/predictions.parquet",
+        curves="results/{source}/training/{mock}/{model}/curves.parquet",
+        timing="results/{source}/training/{mock}/{model}/timing.parquet",
+        models=directory("results/{source}/training/{mock}/{model}/models"),
+    log:
+        "logs/{source}/training/{mock}/{model}.log",
+    benchmark:
+        "logs/{source}/training/{mock}/{model}.benchmark.tsv"
+    wildcard_constraints:
+        model="cnn3d|" + "|".join(f"cnn3d_{variant}" for variant in config["checks"]["variants"]),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        network=config["networks"]["cnn3d"],
+        kde3d=config["kde3d"],
+        training=config["training_cnn3d"],
+        aperture_mpc_h=lambda wildcards: cube_aperture(wildcards.mock),
+        variant=checked_variant,
+        checks=checked_sizes,
+        seed=config["seed"],
+        code=code_version("training/cnn3d.py"),
+    script:
+        "../workflow_scripts/training/cnn3d.py"

@@ -32,6 +32,19 @@ CHECKS = Contract(
         Column("clusters", "int", "", "mock clusters that it was measured on", 0),
     ),
 )
+REMOVALS = ("none", "core", "collided")
+"""Galaxies that clusters are weighed without: none; those in the core; those that collisions of fibres cost."""
+MISSING = Contract(
+    "missing",
+    "masses that one network gives clusters of the evaluation set without some of their galaxies",
+    (
+        Column("cluster", "int", "", "cluster of the mock catalogue", 0),
+        Column("removal", "text", "", "which galaxies were left out", choices=REMOVALS),
+        Column("galaxies", "int", "", "galaxies that were left in the window", 0),
+        Column("log10_predicted", "float", "log10(Msun/h)", "log10 of the predicted M200c; missing: too few galaxies",
+               5, 25, missing=True),
+    ),
+)  # fmt: skip
 _DISTANCES = 200  # shells of the ball of observers
 
 

@@ -17,12 +17,11 @@ SHOWN = 0.02  # voxels with at least this share of the peak are drawn
 AXES = (r"$x_\mathrm{proj}$  [$h^{-1}$Mpc]", r"$y_\mathrm{proj}$  [$h^{-1}$Mpc]", r"$v_\mathrm{los}$  [km s$^{-1}$]")
 
 
-def frame(axes, kde):
+def frame(axes, reach, cut):
     """Label the axes of a view of phase space."""
     axes.set_xlabel(AXES[0], labelpad=-2)
     axes.set_ylabel(AXES[1], labelpad=-2)
     axes.set_zlabel(AXES[2], labelpad=1)
-    reach, cut = kde.aperture_mpc_h, kde.velocity_cut_km_s
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-cut, cut), zticks=np.arange(-2000, 2001, 1000))
     half = reach / 2
     axes.set(xticks=[-reach, -half, 0, half, reach], yticks=[-reach, -half, 0, half, reach])
@@ -36,7 +35,7 @@ def frame(axes, kde):
     axes.grid(False)
 
 
-def draw(galaxies, cube, centres, log10_mass, kde):
+def draw(galaxies, cube, centres, log10_mass, reach, cut):
     """Return the figure: galaxies on the left, their density on the right."""
     figure = plt.figure(figsize=(style.PAGE_INCH, 3.2))
     left, right = (figure.add_axes([0.005 + 0.45 * k, 0.02, 0.44, 0.93], projection="3d") for k in (0, 1))
@@ -53,7 +52,7 @@ def draw(galaxies, cube, centres, log10_mass, kde):
         alpha=0.25, depthshade=False, rasterized=True, vmin=np.log10(SHOWN), vmax=0,
     )  # fmt: skip
     for axes in (left, right):
-        frame(axes, kde)
+        frame(axes, reach, cut)
     bar = figure.colorbar(seen, ax=right, cax=figure.add_axes([0.94, 0.2, 0.011, 0.55]))
     bar.solids.set_alpha(1)
     bar.ax.set_title("density / peak,\n" r"$\log_{10}$", fontsize=6, pad=5)
@@ -71,6 +70,7 @@ def voxels(cube, centres):
 
 with runtime.logged(snakemake), style.paper_style():
     choices, kde = Figures(**snakemake.params.figures), Kde3d(**snakemake.params.kde3d)
+    aperture, cut = snakemake.params.aperture_mpc_h, kde.velocity_cut_km_s
     number = CubeNetwork(**snakemake.params.network).voxels
     clusters = contracts.read_table(snakemake.input.clusters, SURVEY_CLUSTERS)
     judged = clusters[clusters["set"] == "evaluation"]
@@ -78,14 +78,14 @@ with runtime.logged(snakemake), style.paper_style():
     members = contracts.read_table(snakemake.input.members, SURVEY_MEMBERS)
     members["member"] = contracts.read_table(snakemake.input.truth, SURVEY_TRUTH)["member"]
     galaxies = members[members["cluster"] == cluster["cluster"]]
-    inside = (galaxies[["x", "y"]].abs().max(axis=1) <= kde.aperture_mpc_h) & (
-        galaxies["v_los"].abs() <= kde.velocity_cut_km_s
+    inside = (galaxies[["x", "y"]].abs().max(axis=1) <= aperture) & (
+        galaxies["v_los"].abs() <= cut
     )
     galaxies = galaxies[inside]
     v, x, y = (galaxies[name].to_numpy(float) for name in ("v_los", "x", "y"))
-    cube = density_3d(v, x, y, np.array([0, len(v)]), kde.aperture_mpc_h, kde.velocity_cut_km_s, number, kde)[0]
-    centres = [cell_centres(-reach, reach, number) for reach in (kde.velocity_cut_km_s, kde.aperture_mpc_h)]
-    figure = draw(galaxies, cube, centres, cluster["log10_m200c"], kde)
+    cube = density_3d(v, x, y, np.array([0, len(v)]), aperture, cut, number, kde)[0]
+    centres = [cell_centres(-reach, reach, number) for reach in (cut, aperture)]
+    figure = draw(galaxies, cube, centres, cluster["log10_m200c"], aperture, cut)
     about = {"box": cluster["box"], "halo": cluster["halo"], "log10_m200c": cluster["log10_m200c"]}
     numbers = pd.concat([galaxies.assign(kind="galaxy", **about), voxels(cube, centres)])
     style.write_numbers(numbers, snakemake.output.csv, snakemake.wildcards.source)

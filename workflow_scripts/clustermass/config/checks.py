@@ -16,7 +16,7 @@ class Variant(Section):
 
     bandwidth: Positive | None = Field(None, description="bandwidth of the 3D density; null: kde3d.bandwidth")
     aperture_mpc_h: Positive | None = Field(
-        None, description="half-side of the window [Mpc/h]; null: kde3d.aperture_mpc_h"
+        None, description="half-side of the window [Mpc/h]; null: the mock's counted_mpc_h"
     )
     stop_on: Literal["validation", "test"] = Field(
         "validation", description="set that early stopping reads; test: the published code's, a leak"

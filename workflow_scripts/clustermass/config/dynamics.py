@@ -40,10 +40,6 @@ class Kde3d(Section):
         description="deviation: h = 0.175 sigma, H = 0.175^2 Sigma, as scipy's factor and the published code;"
         " covariance: H = 0.175 Sigma, as the text reads",
     )
-    aperture_mpc_h: Positive = Field(
-        4.0,
-        description="half-side of the window on the sky [Mpc/h]: proper in surveys, comoving in the mock of Ho et al.",
-    )
     velocity_cut_km_s: Annotated[float, Field(gt=0, lt=1e5)] = Field(
         2200.0, description="half-length of the window in line-of-sight velocity [km/s]"
     )

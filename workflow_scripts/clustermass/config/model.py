@@ -22,11 +22,13 @@ from clustermass.config.checks import Checks
 from clustermass.config.crossmatch import Crossmatch, Labels
 from clustermass.config.dynamics import Kde, Kde3d, Msigma, Sdm
 from clustermass.config.figures import Figures
+from clustermass.config.flow import NeuralFlow
 from clustermass.config.galaxies import Galaxies
 from clustermass.config.interpretation import Interpretation
 from clustermass.config.mock_observation import MockObservation
 from clustermass.config.nbody import Nbody
 from clustermass.config.networks import Networks
+from clustermass.config.observed import GALWCAT19, Observed
 from clustermass.config.posterior import Posterior
 from clustermass.config.simulated import Lightcone, Spectroscopy
 from clustermass.config.snapshot import Snapshot
@@ -77,12 +79,15 @@ class Config(Section):
     training_cnn3d: Training = Field(
         CNN3D_TRAINING, description="How CNN3D is trained (Kodi Ramanah et al. 2021, section 3.4)."
     )
+    neural_flow: NeuralFlow = NeuralFlow()
     posterior: Posterior = Posterior()
     checks: Checks = Checks()
     interpretation: Interpretation = Interpretation()
+    observed: Observed = Observed()
     figures: Figures = Figures()
     catalogues: dict[str, Catalogue] = Field(
-        CATALOGUES, description="cluster catalogues by name; add a stanza to add a label catalogue"
+        {**CATALOGUES, "galwcat19": GALWCAT19},
+        description="cluster catalogues by name; add a stanza to add a label catalogue",
     )
     snapshots: dict[str, Snapshot] = Field(
         {}, description="snapshots of real simulations by name, read from files where source is archival"
@@ -94,6 +99,28 @@ class Config(Section):
             redshift = getattr(self.universe, name)
             if redshift not in self.nbody.redshifts:
                 raise ValueError(f"universe.{name}: {redshift} is not among nbody.redshifts, {self.nbody.redshifts}")
+        return self
+
+    @model_validator(mode="after")
+    def _mocks_exist(self) -> Config:
+        for name in self.survey_mocks:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "ho2019":
+                raise ValueError(f"survey_mocks.{name}: expected a name of small letters, digits and _, not ho2019")
+        for name, sample in self.observed.samples.items():
+            if sample.mock not in self.survey_mocks:
+                known = ", ".join(self.survey_mocks)
+                raise ValueError(
+                    f"observed.samples.{name}.mock: expected one of survey_mocks, {known}, got {sample.mock}"
+                )
+            if sample.aperture_mpc_h != self.survey_mocks[sample.mock].counted_mpc_h:
+                raise ValueError(
+                    f"observed.samples.{name}.aperture_mpc_h: expected that of its mock, counted_mpc_h ="
+                    f" {self.survey_mocks[sample.mock].counted_mpc_h}, got {sample.aperture_mpc_h}"
+                )
+            if unknown := [centre for centre in sample.centres if centre not in {*self.catalogues, "finder"}]:
+                raise ValueError(
+                    f"observed.samples.{name}.centres: expected 'finder' or one of catalogues, got {', '.join(unknown)}"
+                )
         return self
 
 
@@ -198,7 +225,7 @@ def _render(section: Section, depth: int) -> list[str]:
     pad, lines = "  " * depth, []
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        if field.description or depth == 0:
+        if field.description or depth == 0 or isinstance(value, Section):
             text = field.description or (type(value).__doc__ or "").strip().splitlines()[0]
             lines += ([""] if depth == 0 else []) + [f"{pad}# {text}"]
         if isinstance(value, Section):

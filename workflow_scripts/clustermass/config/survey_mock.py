@@ -36,7 +36,7 @@ class SurveyMock(Section):
         2200.0, description="half-length of the window in line-of-sight velocity [km/s]"
     )
     counted_mpc_h: Positive = Field(
-        4.0, description="half-side of the window that richness is counted in [Mpc/h, proper]"
+        4.0, description="half-side of the window that richness is counted in and networks see [Mpc/h, proper]"
     )
     min_galaxies: Annotated[int, Field(ge=4)] = Field(
         4, description="fewest galaxies in that window of a cluster that is kept; a 3D covariance needs four"

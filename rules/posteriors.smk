@@ -1,0 +1,29 @@
+"""Stage posteriors: densities of the mass given what an estimator says, and how far they can be trusted."""
+
+
+rule posteriors_density:
+    """Posteriors of the clusters of the held-out box, from pairs of summary and mass that the estimator has not seen."""
+    input:
+        "results/{source}/training/{mock}/{model}/predictions.parquet",
+    output:
+        posteriors="results/{source}/posteriors/{mock}/{model}/{density}/posteriors.parquet",
+        joint="results/{source}/posteriors/{mock}/{model}/{density}/joint.safetensors",
+        calibration="results/{source}/posteriors/{mock}/{model}/{density}/calibration.parquet",
+    log:
+        "logs/{source}/posteriors/{mock}/{model}/{density}.log",
+    benchmark:
+        "logs/{source}/posteriors/{mock}/{model}/{density}.benchmark.tsv"
+    wildcard_constraints:
+        density="kde|kde_covariance|npe",
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        posterior=config["posterior"],
+        seed=config["seed"],
+        code=code_version("posteriors/density.py"),
+    script:
+        "../workflow_scripts/posteriors/density.py"
