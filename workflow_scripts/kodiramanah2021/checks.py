@@ -17,8 +17,8 @@ with runtime.logged(snakemake):
     table["published"] = [np.nan if number is None else number for number in numbers]
     caption = (
         "Checks of Kodi Ramanah et al. (2021), sections 2.2 and 2.3 [dex]: mean and standard deviation (sigma) of"
-        " log10(predicted / true mass), and their changes from the reference on the same clusters, 16th to 84th percentile"
-        " of a bootstrap over halos. Trainings with another bandwidth or aperture, or stopped on the test"
+        " log10(predicted / true mass), and their changes from the reference on the same clusters; low and high: 16th"
+        " and 84th percentile of a bootstrap over halos. Trainings with another bandwidth or aperture, or stopped on the test"
         " set (leak), and their reference, are of one reduced size; 'without' are predictions of the main network for"
         " clusters that lost galaxies: all within 55 arcsec of the centre (core, the published case), or those that"
         " fibre collisions cost (collided). Unknown redshift: what the threshold of M200c varies over the survey."
