@@ -126,6 +126,8 @@ def test_the_fast_first_layers_are_the_plain_ones(shape, width, partial):
 def test_a_network_gives_the_same_in_training_and_after():
     network, x = build(CubeNetwork(voxels=17, input_scale=3.0)), torch.rand(5, 17, 17, 17)
     torch.testing.assert_close(network.train()(x), network.eval()(x))
+    with torch.inference_mode():
+        torch.testing.assert_close(network(x), network.train()(x))
     plain = build(CubeNetwork(voxels=17, input_scale=1.0)).eval()
     plain.load_state_dict(network.state_dict())
     torch.testing.assert_close(plain(3 * x), network(x))

@@ -39,6 +39,7 @@ from clustermass.training.trainer import (
     train,
     trained,
     turn_skies,
+    views,
 )
 
 SMALL = PhaseSpaceNetwork(velocity_bins=16, filters=(6, 4), dense=(16, 8), input_scale=16)
@@ -145,7 +146,7 @@ def test_adam_against_its_equations():
     settings = Training(learning_rate=0.1, decay=0.5, epsilon=1e-3)
     module = torch.nn.Linear(2, 1, bias=False)
     w = module.weight.detach().double().numpy()[0].copy()
-    optimiser, m, v = Adam(module, settings), np.zeros(2), np.zeros(2)
+    optimiser, m, v = Adam(module, settings, 5), np.zeros(2), np.zeros(2)
     for t in range(1, 6):
         x = np.array([1.0, 2 * t])
         optimiser.minimise((module(torch.tensor(x, dtype=torch.float32)) ** 2).sum())
@@ -155,6 +156,26 @@ def test_adam_against_its_equations():
         w -= rate * m / (np.sqrt(v) + 1e-3)
     assert module.weight.detach().numpy()[0] == pytest.approx(w, rel=1e-4)
     assert optimiser.step == 5
+
+
+def test_the_rate_falls_to_zero_as_a_half_cosine():
+    settings = QUICK.model_copy(update={"schedule": "cosine", "decay": 0.01, "epochs": 3})
+    curves = train(SMALL, settings, TRAINING, None, 5).curves
+    steps = 19 * np.arange(1, 4)  # 600 samples in batches of 32
+    expected = 5e-3 / (1 + 0.01 * steps) * [0.75, 0.25, 0]
+    assert [row["learning_rate"] for row in curves] == pytest.approx(expected.tolist(), abs=1e-12)
+
+
+def test_predictions_may_be_means_over_all_views():
+    model = trained(SMALL, train(SMALL, QUICK.model_copy(update={"epochs": 1}), TRAINING, None, 5))
+    averaged = QUICK.model_copy(update={"velocity_flip": True, "average_symmetries": True})
+    there, back = (predict_log10_mass(model, x, 300, QUICK) for x in (TEST.inputs, TEST.inputs[:, ::-1].copy()))
+    assert np.abs(there - back).max() > 1e-3
+    assert predict_log10_mass(model, TEST.inputs, 300, averaged) == pytest.approx((there + back) / 2, abs=1e-6)
+    cube = torch.arange(18.0).view(1, 2, 3, 3)
+    seen = list(views(cube, Training(velocity_flip=True, sky_symmetries=True)))
+    assert torch.equal(seen[0], cube)
+    assert len({tuple(view.flatten().tolist()) for view in seen}) == 16
 
 
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
@@ -222,7 +243,7 @@ def test_folds_do_not_depend_on_workers_and_are_resumed(tmp_path):
         SMALL, settings, samples, folds, np.random.default_rng(7), 2, folder=tmp_path, say=said.append
     )
     assert len(said) == 6
-    assert all("s left" in line for line in said)
+    assert all("s left" in line for line in said), said
     seeds = np.random.default_rng(7).integers(2**62, size=3)
     for fold, model in zip(folds, several, strict=True):
         alone = train(
@@ -352,9 +373,7 @@ def test_skies_are_turned_and_mirrored_as_often_each_way():
     found = torch.stack([(y == way).flatten(1).all(1) for way in ways])
     assert (found.sum(0) == 1).all()
     assert found.sum(1).tolist() == pytest.approx([500] * 8, abs=80)
-    with pytest.raises(
-        ValueError, match=r"sky_symmetries: expected inputs \(n, velocity, side, side\), got \(5, 3, 2\)"
-    ):
+    with pytest.raises(ValueError, match=r"sky_symmetries: expected cubes \(velocity, side, side\), got \(3, 2\)"):
         turn_skies(torch.zeros(5, 3, 2))
 
 

@@ -21,6 +21,10 @@ class Training(Section):
     decay: Annotated[float, Field(ge=0)] = Field(
         1e-6, description="the rate falls as 1 / (1 + decay t) with the step t, as in Keras"
     )
+    schedule: Literal["inverse", "cosine"] = Field(
+        "inverse",
+        description="inverse: the decay alone; cosine: the rate falls to zero at the last epoch too, as a half cosine",
+    )
     first_moment: Moment = Field(0.9, description="Adam's decay of the mean gradient")
     second_moment: Moment = Field(0.999, description="Adam's decay of the mean squared gradient")
     epsilon: Positive = Field(1e-7, description="added to the root of the mean squared gradient, as in Keras")
@@ -38,6 +42,11 @@ class Training(Section):
     sky_symmetries: bool = Field(
         False,
         description="whether cubes are seen turned by quarters and mirrored on the sky, at random, in training",
+    )
+    average_symmetries: bool = Field(
+        False,
+        description="whether predictions are means over all views of a cluster that velocity_flip and sky_symmetries"
+        " show in training: up to 16 times the time",
     )
     patience: Count | None = Field(
         None, description="epochs without a lower validation loss before stopping at the best; null: all epochs"

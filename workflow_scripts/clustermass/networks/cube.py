@@ -129,7 +129,8 @@ class CubeCNN(nn.Module):
         x = inputs * self.settings.input_scale
         first = self.convolutions[0]
         assert isinstance(first, CubeConvolution)
-        if self.training and not x.is_cuda and self.settings.widths[0] <= WIDEST:  # the same, faster
+        at_work = self.training or torch.is_inference_mode_enabled()  # else the layers may be watched one by one
+        if at_work and not x.is_cuda and self.settings.widths[0] <= WIDEST:  # the same, faster
             x = pooled_convolution(x, first.weight, first.bias, self.settings.pool == "same")  # (n, v / 2, ..., 12)
             x = self.convolutions[3:](x)
         else:

@@ -17,7 +17,7 @@ from clustermass.training.labels import LabelScale
 from clustermass.training.trainer import State
 
 _KEY = "clustermass"
-_NOT_IN_RESULTS = {"device", "threads"}
+_NOT_IN_WEIGHTS = {"device", "threads", "average_symmetries"}
 
 
 class CheckpointError(ValueError):
@@ -50,7 +50,7 @@ class Identity:
         parts: dict[str, Any] = {
             "architecture": type(self.network).__name__,
             "network": self.network.model_dump(mode="json"),
-            "training": self.settings and self.settings.model_dump(mode="json", exclude=_NOT_IN_RESULTS),
+            "training": self.settings and self.settings.model_dump(mode="json", exclude=_NOT_IN_WEIGHTS),
             "seed": self.seed,
             "samples": self.samples,
         }

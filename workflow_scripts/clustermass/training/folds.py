@@ -236,7 +236,7 @@ def run_worker(aside: str, number: str) -> None:
     job = pickle.loads((Path(aside) / "job").read_bytes())
     if job.samples is None:
         job = replace(job, samples=Samples(np.load(Path(aside) / "inputs.npy", mmap_mode="r"), job.log10_mass))
-    _train_share(job, int(number), lambda line: print(line, flush=True))
+    _train_share(job, int(number), lambda line: print(f"{line}\n", end="", flush=True))
 
 
 def _train_share(job: _Job, worker: int, say: Callable[[str], None]) -> None:

@@ -11,7 +11,7 @@ from clustermass.config.training import Training
 
 
 class Adam:
-    """Adam as Keras has it, with a learning rate that falls as 1 / (1 + decay t).
+    """Adam as Keras has it, with a learning rate that falls from step to step.
 
     The parameters of the module become views of one vector, so that a step is six operations however many layers there
     are: for small networks, most of the time of an optimiser is spent on calling it.
@@ -21,6 +21,8 @@ class Adam:
     module : torch.nn.Module
         On its device; its parameters are float32.
     settings : Training
+    steps : int
+        Of the whole training: where a rate that falls as a cosine ends.
 
     Attributes
     ----------
@@ -35,8 +37,8 @@ class Adam:
     root of the uncorrected second moment; Keras and the papers' code follow it.
     """
 
-    def __init__(self, module: nn.Module, settings: Training) -> None:
-        self._settings = settings
+    def __init__(self, module: nn.Module, settings: Training, steps: int) -> None:
+        self._settings, self._steps = settings, steps
         self._parameters = list(module.parameters())
         self.weights = torch.cat([p.detach().reshape(-1) for p in self._parameters])
         views = torch.split(self.weights, [p.numel() for p in self._parameters])
@@ -45,13 +47,19 @@ class Adam:
         self.first, self.second = torch.zeros_like(self.weights), torch.zeros_like(self.weights)
         self.step = 0
 
+    def rate(self) -> float:
+        """Return the learning rate of the next step."""
+        s = self._settings
+        rate = s.learning_rate / (1 + s.decay * self.step)
+        return rate if s.schedule == "inverse" else rate * (1 + math.cos(math.pi * self.step / self._steps)) / 2
+
     def minimise(self, loss: torch.Tensor) -> None:
         """Change the weights by one step down the gradient of a loss."""
         s = self._settings
         gradients = torch.autograd.grad(loss, self._parameters)
         gradient = torch.cat([g.reshape(-1) for g in gradients])
         with torch.no_grad():
-            rate = s.learning_rate / (1 + s.decay * self.step)
+            rate = self.rate()
             self.step += 1
             rate *= math.sqrt(1 - s.second_moment**self.step) / (1 - s.first_moment**self.step)
             self.first.lerp_(gradient, 1 - s.first_moment)

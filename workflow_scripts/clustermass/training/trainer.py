@@ -158,7 +158,7 @@ def train(
     with prepared(settings.device, settings.threads) as device:
         torch.manual_seed(_seed(seed, 0))
         module = build(network).to(device)
-        optimiser = Adam(module, settings)
+        optimiser = Adam(module, settings, -(-len(training.log10_mass) // settings.batch) * settings.epochs)
         state = resume or State(scale=fit_scale(training.log10_mass, settings.labels))
         if resume:
             _restore(module, optimiser, resume)
@@ -242,26 +242,44 @@ def turn_skies(inputs: torch.Tensor) -> torch.Tensor:
     ValueError
         Inputs that are no cubes with a square sky.
     """
-    if inputs.dim() != 4 or inputs.shape[2] != inputs.shape[3]:
-        raise ValueError(f"sky_symmetries: expected inputs (n, velocity, side, side), got {tuple(inputs.shape)}")
     drawn = torch.randint(8, (len(inputs),), device=inputs.device)
     turned = torch.empty_like(inputs)
     for symmetry in range(8):  # some at a time: each sample is moved once
         rows = (drawn == symmetry).nonzero()[:, 0]
-        mirrored = inputs[rows].flip([axis for axis in (2, 3) if symmetry & axis - 1])
-        turned[rows] = mirrored.transpose(2, 3) if symmetry & 4 else mirrored
+        turned[rows] = _turned(inputs[rows], symmetry)
     return turned
 
 
-def _outputs(module: nn.Module, settings: Training, batches: BatchMaker, rows: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Yield outputs without dropout for some rows at a time."""
+def _turned(inputs: torch.Tensor, symmetry: int) -> torch.Tensor:
+    """Return cubes (n, velocity, x, y) under one of the eight symmetries of the square."""
+    if inputs.dim() != 4 or inputs.shape[2] != inputs.shape[3]:
+        raise ValueError(f"sky_symmetries: expected cubes (velocity, side, side), got {tuple(inputs.shape[1:])}")
+    mirrored = inputs.flip([axis for axis in (2, 3) if symmetry & axis - 1])
+    return mirrored.transpose(2, 3).contiguous() if symmetry & 4 else mirrored
+
+
+def views(inputs: torch.Tensor, settings: Training) -> Iterator[torch.Tensor]:
+    """Yield inputs in every way that training may show them; the first is as they are."""
+    for symmetry in range(8 if settings.sky_symmetries else 1):
+        turned = _turned(inputs, symmetry) if symmetry else inputs
+        yield turned
+        if settings.velocity_flip:
+            yield turned.flip(1)
+
+
+def _outputs(
+    module: nn.Module, settings: Training, batches: BatchMaker, rows: torch.Tensor, average: bool = False
+) -> Iterator[torch.Tensor]:
+    """Yield outputs without dropout for some rows at a time, if need be means over all views."""
     module.eval()
     size = batches(rows[:1])[0].nbytes if len(rows) else 1
     with torch.inference_mode():
         for some in torch.split(rows, max(1, min(_EVALUATED, _EVALUATED_BYTES // size))):
+            inputs = batches(some)
             with _cast(settings, rows.device):
-                outputs = module(batches(some))
-            yield outputs.float()
+                seen = views(inputs, settings) if average else [inputs]
+                outputs = [module(one).float() for one in seen]
+            yield torch.stack(outputs).mean(0) if average else outputs[0]
 
 
 def _loss(module: nn.Module, settings: Training, batches: BatchMaker, labels: torch.Tensor) -> float:
@@ -281,9 +299,8 @@ def _loss_of(module: nn.Module, outputs: torch.Tensor, labels: torch.Tensor) -> 
 
 def _note(state: State, module: nn.Module, optimiser: Adam, settings: Training, loss: float, validated: float) -> None:
     """Bring a state up to the end of an epoch."""
-    rate = settings.learning_rate / (1 + settings.decay * optimiser.step)
     losses = {"train_loss": loss, "validation_loss": validated}
-    row = {"epoch": len(state.curves) + 1, "learning_rate": rate, **losses, "label_unit": state.scale.unit}
+    row = {"epoch": len(state.curves) + 1, "learning_rate": optimiser.rate(), **losses, "label_unit": state.scale.unit}
     state.curves.append(row)
     state.step = optimiser.step
     weights = {name: _host(value) for name, value in module.state_dict().items()}
@@ -347,6 +364,8 @@ def trained(network: Section, state: State, fold: int = 0) -> Trained:
 def predict_log10_mass(model: Trained, inputs: Inputs, number: int, settings: Training) -> Floats:
     """Return log10 masses (n,) that a network predicts, without dropout.
 
+    With `settings.average_symmetries`, they are means over the views that training may show.
+
     Parameters
     ----------
     model : Trained
@@ -355,9 +374,9 @@ def predict_log10_mass(model: Trained, inputs: Inputs, number: int, settings: Tr
     number : int
         Samples, n.
     settings : Training
-        Device, threads and precision are used.
+        Device, threads, precision and symmetries are used.
     """
-    return model.scale.unscale(network_outputs(model, inputs, number, settings))
+    return model.scale.unscale(_evaluated(model, inputs, number, settings, settings.average_symmetries))
 
 
 def network_outputs(model: Trained, inputs: Inputs, number: int, settings: Training) -> npt.NDArray[np.float32]:
@@ -368,8 +387,15 @@ def network_outputs(model: Trained, inputs: Inputs, number: int, settings: Train
     model, inputs, number, settings
         As in `predict_log10_mass`.
     """
+    return _evaluated(model, inputs, number, settings, False)
+
+
+def _evaluated(
+    model: Trained, inputs: Inputs, number: int, settings: Training, average: bool
+) -> npt.NDArray[np.float32]:
+    """Return outputs (n, ...) of all inputs."""
     with prepared(settings.device, settings.threads) as device:
         module = copy.deepcopy(model.network).to(device)
         rows = torch.arange(number, device=device)
-        outputs = [part.cpu().numpy() for part in _outputs(module, settings, _loader(inputs, device), rows)]
+        outputs = [part.cpu().numpy() for part in _outputs(module, settings, _loader(inputs, device), rows, average)]
     return np.concatenate(outputs)
