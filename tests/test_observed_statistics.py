@@ -44,13 +44,15 @@ def clusters(number: int, seed: int, spread: float = 600.0, centre: float = 0.0,
 
 
 def summaries(some: Windows, aperture: float = 4.0) -> Floats:
-    return summarise(some.x, some.y, some.v_los, some.start, aperture)
+    n = len(some.start) - 1
+    return summarise(rng(n).uniform(0.05, 0.08, n), some.x, some.y, some.v_los, some.start, aperture)
 
 
 def test_summaries_of_a_known_cluster() -> None:
     x, y = np.array([0.1, -0.1, 0.1, -0.1, 3.5, 9.0]), np.array([0.1, 0.1, -0.1, -0.1, 0.0, 0.0])
     v = np.array([-1000.0, -500.0, 0.0, 500.0, 1000.0, 5e4])  # the last is outside the window
-    found = dict(zip(SUMMARIES, summarise(x, y, v, np.array([0, 6, 9]), 4.0)[0], strict=True))
+    found = dict(zip(SUMMARIES, summarise(np.array([0.1]), x, y, v, np.array([0, 6]), 4.0)[0], strict=True))
+    assert found["log10_redshift"] == pytest.approx(-1)
     assert found["log10_galaxies"] == pytest.approx(np.log10(5))
     assert found["log10_spread"] == pytest.approx(np.log10(680))
     assert found["far"] == 0
@@ -59,18 +61,18 @@ def test_summaries_of_a_known_cluster() -> None:
     assert found["edge"] == pytest.approx(0.2)
     assert found["shift_velocity"] == 0
     assert found["lopsided"] == pytest.approx(0.2)
-    assert np.isnan(summarise(x[:3], y[:3], v[:3], np.array([0, 3]), 4.0)).all()
+    assert np.isnan(summarise(np.array([0.1]), x[:3], y[:3], v[:3], np.array([0, 3]), 4.0)).all()
 
 
 def test_percentiles_of_the_mocks_own_are_even_and_outliers_are_beyond() -> None:
     domain = build_domain(summaries(clusters(800, 1)), summaries(clusters(500, 2)), 10)
-    own = domain.percentile(domain.distance(summaries(clusters(500, 3))))
+    own = domain.percentile(summaries(clusters(500, 3)))
     assert np.mean(own) == pytest.approx(50, abs=5)
-    assert (own > 99).mean() < 0.03
+    assert (own > 99).mean() < 0.05
     for odd, name in ((clusters(40, 4, centre=1.5), None), (clusters(40, 5, spread=60.0), "log10_spread"),
                       (clusters(40, 6, least=600), "log10_galaxies")):  # fmt: skip
         found = summaries(odd)
-        assert (domain.percentile(domain.distance(found)) > 99).mean() > 0.5
+        assert (domain.percentile(found) > 99).mean() > 0.5
         assert name is None or pd.Series(domain.farthest(found)).mode()[0] == name
 
 
@@ -82,7 +84,7 @@ def test_half_a_window_is_out_of_domain() -> None:
     half = Windows(
         np.concatenate([[0], np.cumsum(counts)]), whole.galaxy[kept], whole.x[kept], whole.y[kept], whole.v_los[kept]
     )
-    assert (domain.percentile(domain.distance(summaries(half))) > 99).mean() > 0.9
+    assert (domain.percentile(summaries(half)) > 99).mean() > 0.9
 
 
 def test_distances_do_not_depend_on_units_and_say_nothing_of_nothing() -> None:
@@ -94,29 +96,42 @@ def test_distances_do_not_depend_on_units_and_say_nothing_of_nothing() -> None:
     np.testing.assert_allclose(one.distance(new), brute, rtol=1e-9)
     missing = np.array([[np.nan, 0.0, 0.0]])
     assert np.isnan(one.distance(missing))[0]
-    assert np.isnan(one.percentile(one.distance(missing)))[0]
+    assert np.isnan(one.percentile(missing))[0]
     with pytest.raises(ValueError, match="more than 5 reference clusters and some unseen ones, got 4 and 200"):
         build_domain(reference[:4], unseen, 5)
     with pytest.raises(ValueError, match="got 400 and 0"):
         build_domain(reference, unseen[:0], 5)
 
 
+def test_a_deeper_survey_is_out_of_domain() -> None:
+    """Galaxies as in the mock, from where the mock shows none: only redshifts tell."""
+    domain = build_domain(summaries(clusters(800, 1)), summaries(clusters(500, 2)), 10)
+    far = summaries(clusters(60, 7))
+    far[:, 0] = np.log10(0.2)
+    assert (domain.percentile(far) == 100).all()
+    far[:, 0] = domain.high[0] + 1e-9  # just beyond the last redshift of the mock
+    assert (domain.percentile(far) == 100).all()
+    far[:, 0] = np.log10(0.2)
+    assert set(domain.farthest(far)) == {"log10_redshift"}
+
+
 def test_domain_of_a_mock_in_sets() -> None:
     whole = clusters(900, 8)
     sets = np.where(np.arange(900) < 500, "test", np.where(np.arange(900) < 800, "evaluation", "train"))
     table = pd.DataFrame({"set": sets, "group": [f"g{i // 2}" for i in range(900)], "galaxies": np.diff(whole.start)})
+    table["redshift"] = rng().uniform(0.05, 0.08, 900)
     members = pd.DataFrame({"x": whole.x, "y": whole.y, "v_los": whole.v_los})
     domain = mock_domain(table, members, 4.0, 10)
     assert len(domain.own) == 300
     assert domain.tree.n == 500
     single = mock_domain(table.assign(set="test"), members, 4.0, 10)  # no box held out: halves of the groups
     assert (len(single.own), single.tree.n) == (450, 450)
-    names = pd.Series([f"c{i}" for i in range(20)])
+    names = pd.DataFrame({"name": [f"c{i}" for i in range(20)], "redshift": 0.065, "scale": 1.0})
     seen = clusters(20, 9)
-    found = domain_table(names, seen, np.ones(20), 4.0, domain)
+    found = domain_table(names, seen, 4.0, domain)
     assert DOMAIN.validate(found, "domain").equals(found)
     scaled = Windows(seen.start, seen.galaxy, seen.x / 1.1, seen.y / 1.1, seen.v_los)
-    again = domain_table(names, scaled, np.full(20, 1.1), 4.0, domain)
+    again = domain_table(names.assign(scale=1.1), scaled, 4.0, domain)
     np.testing.assert_allclose(again["distance"], found["distance"])
 
 

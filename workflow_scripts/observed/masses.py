@@ -44,7 +44,7 @@ with runtime.logged(snakemake):
         sample.aperture_mpc_h,
         settings.neighbours,
     )
-    domain = domain_table(clusters["name"], windows, scale, sample.aperture_mpc_h, mock)
+    domain = domain_table(clusters, windows, sample.aperture_mpc_h, mock)
     references = contracts.read_table(snakemake.input.references, REFERENCES)
     table = masses_table(clusters, posterior, extrapolated, virial, references, domain, sample, settings)
     print(table[["few", "uncovered", "extrapolated", "out_of_domain"]].sum().to_string())

@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SUMMARIES = {
+    "log10_redshift": "log10 of the redshift: with the number of galaxies and their spread it tells a survey's depth",
     "log10_galaxies": "log10 of the number of galaxies",
     "log10_spread": "log10 of the half-width of the middle 68 % of velocities [km/s]",
     "far": "share of galaxies more than two such half-widths from the median velocity",
@@ -27,11 +28,12 @@ SUMMARIES = {
 """What is compared, in order."""
 
 
-def summarise(x: Floats, y: Floats, v_los: Floats, start: Ints, aperture: float) -> Floats:
-    """Return summaries of clusters' galaxies in phase space, in the order of `SUMMARIES`.
+def summarise(redshift: Floats, x: Floats, y: Floats, v_los: Floats, start: Ints, aperture: float) -> Floats:
+    """Return summaries of clusters and of their galaxies in phase space, in the order of `SUMMARIES`.
 
     Parameters
     ----------
+    redshift : array, shape (clusters,)
     x, y : array, shape (n,)
         [Mpc/h], scaled as the networks see them.
     v_los : array, shape (n,)
@@ -51,12 +53,13 @@ def summarise(x: Floats, y: Floats, v_los: Floats, start: Ints, aperture: float)
     for row, (first, last) in enumerate(itertools.pairwise(start)):
         kept = inside[first:last]
         if kept.sum() >= 4:
-            found[row] = _summary(x[first:last][kept], y[first:last][kept], v_los[first:last][kept], aperture)
+            found[row, 0] = np.log10(redshift[row])
+            found[row, 1:] = _summary(x[first:last][kept], y[first:last][kept], v_los[first:last][kept], aperture)
     return found
 
 
 def _summary(x: Floats, y: Floats, v_los: Floats, aperture: float) -> list[float]:
-    """Return the summaries of one cluster."""
+    """Return the summaries of one cluster's galaxies."""
     low, middle, high = np.quantile(v_los, [0.16, 0.5, 0.84])
     spread, radius = max((high - low) / 2, 1.0), np.hypot(x, y)
     typical = max(float(np.median(radius)), 1e-3)
@@ -90,6 +93,8 @@ class Domain:
         Of the whitened clusters.
     own : array, shape (n,)
         Distances of unseen clusters of the mock, ascending.
+    low, high : array, shape (summaries,)
+        Range of every summary in the whole mock.
     neighbours : int
     """
 
@@ -98,6 +103,8 @@ class Domain:
     scale: Floats
     tree: cKDTree
     own: Floats
+    low: Floats
+    high: Floats
     neighbours: int
 
     def distance(self, summaries: Floats) -> Floats:
@@ -108,10 +115,15 @@ class Domain:
             found[good] = _to_neighbour(self.tree, (summaries[good] - self.centre) @ self.whiten, self.neighbours)
         return found
 
-    def percentile(self, distance: Floats) -> Floats:
-        """Return the percentage of the mock's unseen clusters that are nearer to it than given distances."""
+    def percentile(self, summaries: Floats) -> Floats:
+        """Return the percentage of the mock's unseen clusters that are nearer to it than clusters; NaN as distances.
+
+        It is 100 where a summary is outside the mock's range: beyond its last redshift no cluster of it says anything.
+        """
+        distance = self.distance(summaries)
         nearer = 100 * np.searchsorted(self.own, distance, side="left") / len(self.own)
-        return np.where(np.isfinite(distance), nearer, np.nan)
+        outside = ((summaries < self.low) | (summaries > self.high)).any(axis=1)
+        return np.where(np.isfinite(distance), np.where(outside, 100.0, nearer), np.nan)
 
     def farthest(self, summaries: Floats) -> list[str]:
         """Return the name of the summary that differs most from the mock's mean, in standard deviations, '' if none."""
@@ -157,7 +169,9 @@ def build_domain(reference: Floats, unseen: Floats, neighbours: int) -> Domain:
     whiten = vectors / np.sqrt(np.maximum(values, floor))
     tree = cKDTree((reference - centre) @ whiten)
     own = np.sort(_to_neighbour(tree, (unseen - centre) @ whiten, neighbours))
-    return Domain(centre, whiten, np.sqrt(np.maximum(np.diag(covariance), floor)), tree, own, neighbours)
+    scale = np.sqrt(np.maximum(np.diag(covariance), floor))
+    every = np.concatenate([reference, unseen])
+    return Domain(centre, whiten, scale, tree, own, every.min(axis=0), every.max(axis=0), neighbours)
 
 
 def _to_neighbour(tree: cKDTree, points: Floats, neighbours: int) -> Floats:
@@ -184,7 +198,7 @@ def mock_domain(clusters: pd.DataFrame, members: pd.DataFrame, aperture: float, 
     """
     start = np.concatenate([[0], np.cumsum(clusters["galaxies"].to_numpy())]).astype(np.int64)
     x, y, v_los = (members[name].to_numpy(float) for name in ("x", "y", "v_los"))
-    found = summarise(x, y, v_los, start, aperture)
+    found = summarise(clusters["redshift"].to_numpy(float), x, y, v_los, start, aperture)
     test, unseen = ((clusters["set"] == name).to_numpy() for name in ("test", "evaluation"))
     if not unseen.any():
         groups = clusters.loc[test, "group"].drop_duplicates()

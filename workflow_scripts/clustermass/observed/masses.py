@@ -89,13 +89,21 @@ def virial_masses(
     return pd.DataFrame(rows, columns=columns).astype({"members": "int64"})
 
 
-def domain_table(names: pd.Series, windows: Windows, scale: Floats, aperture: float, domain: Domain) -> pd.DataFrame:
-    """Return how far clusters are from the mock: contract `DOMAIN`; `aperture` is that of the networks [Mpc/h]."""
+def domain_table(clusters: pd.DataFrame, windows: Windows, aperture: float, domain: Domain) -> pd.DataFrame:
+    """Return how far clusters (contract `CLUSTERS_OBSERVED`) are from the mock: contract `DOMAIN`.
+
+    Parameters
+    ----------
+    aperture : float
+        Half-side of the networks' window, in which the domain was built too [Mpc/h].
+    """
+    redshift, scale = clusters["redshift"].to_numpy(float), clusters["scale"].to_numpy(float)
     factor = np.repeat(scale, np.diff(windows.start))
-    found = summarise(windows.x * factor, windows.y * factor, windows.v_los, windows.start, aperture)
-    distance = domain.distance(found)
-    columns = {"distance": distance, "percentile": domain.percentile(distance), "farthest": domain.farthest(found)}
-    return pd.DataFrame({"name": names.to_numpy()} | columns)[DOMAIN.names]
+    found = summarise(redshift, windows.x * factor, windows.y * factor, windows.v_los, windows.start, aperture)
+    columns = {"distance": domain.distance(found), "percentile": domain.percentile(found)}
+    return pd.DataFrame({"name": clusters["name"].to_numpy()} | columns).assign(farthest=domain.farthest(found))[
+        DOMAIN.names
+    ]
 
 
 def masses_table(
