@@ -51,7 +51,9 @@ class CubeNetwork(Section):
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="fraction dropped before the dense layers")
     dense: tuple[Count, ...] = Field((128, 64), description="widths of the hidden dense layers")
-    activation: Literal["linear", "relu"] = Field("linear", description="of the hidden dense layers; published: linear")
+    activation: Literal["linear", "relu"] = Field(
+        "relu", description="of the hidden dense layers; published: linear, which makes one of all dense layers"
+    )
     input_scale: Positive = Field(1000.0, description="factor on inputs, which sum to one (published code: 1000)")
 
     @property
