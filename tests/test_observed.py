@@ -33,12 +33,13 @@ from clustermass.observed.contracts import (
     REDSHIFTS,
     REFERENCES,
 )
+from clustermass.observed.domain import build_domain
 from clustermass.observed.finder import find_clusters
 from clustermass.observed.footprint import measure_footprint
-from clustermass.observed.masses import POSTERIOR, masses_table, network_masses, virial_masses
+from clustermass.observed.masses import POSTERIOR, domain_table, masses_table, network_masses, virial_masses
 from clustermass.observed.phase_space import Windows, distance_q0, offset_position
 from clustermass.observed.redshifts import usable_redshifts
-from clustermass.observed.sample import Observation, observe, read_windows
+from clustermass.observed.sample import Observation, observe, read_windows, why_empty
 from clustermass.sources.catalogues import standardise
 from clustermass.sources.redshifts import read_redshifts
 from clustermass.sources.tables import read_catalogue
@@ -74,7 +75,8 @@ def test_one_cluster_of_three_catalogues_is_one_row() -> None:
         "Coma": NamedCluster(ra=10.0, dec=0.02, redshift=0.1),
         "Nowhere": NamedCluster(ra=200, dec=5, redshift=0.1),
     }
-    catalogues = {"x_ray": x_ray, "sz": sz, "red": red}
+    bare = entries("B", [30.0], [0.1], m500c=3e14, m500c_err_low=np.nan, m500c_err_up=np.nan)
+    catalogues = {"x_ray": x_ray, "sz": sz, "red": red, "bare": bare}
     centres, matched = merge_centres(catalogues, names, SETTINGS, COSMOLOGY)
     assert CENTRES.validate(centres, "centres").equals(centres)
     assert centres["name"].tolist() == ["Coma", "X1", "X2", "P1", "R1", "R3", "Nowhere"]
@@ -85,15 +87,16 @@ def test_one_cluster_of_three_catalogues_is_one_row() -> None:
     assert coma["arcmin"].to_dict() == pytest.approx({"x_ray": 0, "sz": 0.6, "red": 0.6})
     assert coma["dz"]["red"] == pytest.approx(0.01)
     assert matched[matched["name"] == "X1"]["id"].tolist() == ["X1", "R2"]  # R1 is too far in redshift
-    masses = reference_masses(matched, catalogues, Labels(), COSMOLOGY)
+    masses = reference_masses(matched, catalogues, Labels(), SETTINGS, COSMOLOGY)
     assert REFERENCES.validate(masses, "references").equals(masses)
-    assert len(masses) == len(matched) == 9
+    assert len(masses) == len(matched) == 10
     of_coma = masses[masses["name"] == "Coma"].set_index("catalogue")
     assert of_coma["kind"].to_dict() == {"x_ray": "measured", "sz": "measured", "red": "richness"}
     assert of_coma["log10_mass"]["x_ray"] == pytest.approx(np.log10(3e14))
     assert of_coma["err_low"]["x_ray"] == pytest.approx(np.log10(3 / 2.7))
     assert of_coma["err_high"]["x_ray"] == pytest.approx(np.log10(1.2))
     assert of_coma["log10_mass"]["red"] == pytest.approx(14.434 + 1.23 * np.log10(50 / 60))
+    assert masses.loc[masses["catalogue"] == "bare", ["err_low", "err_high"]].to_numpy().tolist() == [[0.1, 0.1]]
     assert of_coma["reference"]["sz"] == "paper of P"
 
 
@@ -115,7 +118,7 @@ def test_names_are_unique_and_nothing_is_an_empty_list() -> None:
     centres, _ = merge_centres({"a": same, "b": other}, {}, SETTINGS, COSMOLOGY)
     assert centres["name"].tolist() == ["a S0", "a S1", "b S0", "b S1"]
     nothing, matched = merge_centres({"a": entries("A", [], [], **ICM)}, {}, SETTINGS, COSMOLOGY)
-    assert len(nothing) == len(matched) == len(reference_masses(matched, {}, Labels(), COSMOLOGY)) == 0
+    assert len(nothing) == len(matched) == len(reference_masses(matched, {}, Labels(), SETTINGS, COSMOLOGY)) == 0
 
 
 def test_masses_come_back_from_the_other_definition() -> None:
@@ -136,7 +139,7 @@ def test_galwcat19_in_a_table_of_its_layout() -> None:
     table["M200"], table["e_M200"] = [3.0, 10.0], [0.5, 1.0]
     frame = standardise(table, GALWCAT19, "galwcat19", target=COSMOLOGY).frame
     entry = {"galwcat19": Entries(frame, GALWCAT19.cosmology)}
-    masses = reference_masses(merge_centres(entry, {}, SETTINGS, COSMOLOGY)[1], entry, Labels(), COSMOLOGY)
+    masses = reference_masses(merge_centres(entry, {}, SETTINGS, COSMOLOGY)[1], entry, Labels(), SETTINGS, COSMOLOGY)
     np.testing.assert_allclose(10 ** masses["log10_m200c"], [3e14, 1e15], rtol=3e-3)  # Msun/h, as it was published
     np.testing.assert_allclose(masses["err_high"], np.log10([3.5 / 3, 1.1]), atol=2e-3)
 
@@ -218,7 +221,7 @@ def test_found_clusters_are_centres_without_masses() -> None:
     entry = {"finder": found_centres(found, (0.055, 0.09), COSMOLOGY)}
     centres, matched = merge_centres(entry, {}, SETTINGS, COSMOLOGY)
     assert centres["name"].tolist() == ["F00001", "F00002", "F00003", "F00004"]
-    assert len(reference_masses(matched, entry, Labels(), COSMOLOGY)) == 0
+    assert len(reference_masses(matched, entry, Labels(), SETTINGS, COSMOLOGY)) == 0
     footprint = measure_footprint(galaxies["ra"].to_numpy(), galaxies["dec"].to_numpy(), 1.0, 1.5)
     assert len(in_range(centres, footprint, (0.05, 0.085))) == 4
     assert len(in_range(centres.assign(ra=100.0), footprint, (0.05, 0.085))) == 0
@@ -286,8 +289,11 @@ def test_redshifts_are_measured_and_sizes_scaled() -> None:
     assert (found.clusters["scale"].rank() == found.clusters["redshift"].rank()).all()
     lonely = listed(pd.DataFrame({"ra": [12.0], "dec": [8.2], "redshift": [0.07]}))
     thin = galaxies[np.hypot(galaxies["ra"] - 12, galaxies["dec"] - 8.2) > 0.5].reset_index(drop=True)
-    with pytest.raises(ValueError, match="no cluster can be used: 1 x fewer than four galaxies within 1 Mpc/h"):
-        observed(sample, lonely, thin)
+    empty = observed(sample, lonely, thin)
+    said = why_empty(empty, {"available": True})
+    assert said.startswith("no cluster can be used: 1 x fewer than four galaxies within 1 Mpc/h")
+    assert why_empty(empty, {"available": False, "reason": "no network"}) == "no redshifts: no network"
+    assert why_empty(found, {}) == ""
 
 
 def test_without_galaxies_or_centres_there_is_an_empty_sample() -> None:
@@ -296,6 +302,13 @@ def test_without_galaxies_or_centres_there_is_an_empty_sample() -> None:
         found = observed(SAMPLE, one.reset_index(drop=True), other)
         assert len(found.clusters) == len(found.members) == 0
         assert len(found.rejected) == len(one)
+        nobody = read_windows(found.clusters, found.members)
+        masses, beyond = network_masses(nobody, np.ones(0), 4, lambda *_: (pd.DataFrame(), np.ones(0, bool)))
+        virial = virial_masses(nobody, np.ones(0), np.ones(0), SETTINGS, COSMOLOGY, rng())
+        domain = build_domain(rng().normal(size=(100, 10)), rng(2).normal(size=(50, 10)), 5)
+        table = domain_table(found.clusters, nobody, 4.0, domain)
+        empty = masses_table(found.clusters, masses, beyond, virial, REFERENCES.empty(), table, SAMPLE, SETTINGS)
+        assert len(MASSES_OBSERVED.validate(empty, "masses")) == 0
 
 
 # ---------------------------------------------------------------------------------------------------------- masses
@@ -398,7 +411,7 @@ def test_rich_clusters_of_hecs(archive: Path) -> None:
     assert len(found.clusters) + len(found.rejected) == len(centres)
     rich = found.clusters[found.clusters["name"].isin(sample.names)]
     rows = rich.set_index("name")
-    masses = reference_masses(matched[matched["name"].isin(sample.names)], catalogues, Labels(), COSMOLOGY)
+    masses = reference_masses(matched[matched["name"].isin(sample.names)], catalogues, Labels(), SETTINGS, COSMOLOGY)
     assert masses.groupby("name")["catalogue"].apply(set).tolist() == [{"mcxc", "planck"}] * 4
     assert rows["catalogue"].tolist() == ["mcxc"] * 4
     expected = {"Coma": (600, 790), "A1689": (140, 1070), "A2029": (140, 850), "A2261": (130, 920)}

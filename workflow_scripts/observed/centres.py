@@ -32,7 +32,7 @@ with runtime.logged(snakemake):
     ordered = {name: entries[name] for name in sample.centres if name in entries}
     centres, matched = merge_centres(ordered, sample.names, settings, cosmology)
     used = matched[matched["name"].isin(in_range(centres, footprint, sample.redshift)["name"])]
-    references = reference_masses(used, ordered, labels, cosmology)
+    references = reference_masses(used, ordered, labels, settings, cosmology)
     print(f"{len(centres)} centres, {used['name'].nunique()} in the survey, {len(references)} masses of catalogues")
     metadata = {"provenance": provenance.record(snakemake), "footprint_deg2": footprint.area_deg2}
     contracts.write_table(centres, CENTRES, snakemake.output.centres, metadata)

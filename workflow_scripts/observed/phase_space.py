@@ -5,7 +5,7 @@ from clustermass.config.base import Cosmology
 from clustermass.config.observed import Observed
 from clustermass.observed.contracts import CENTRES, CLUSTERS_OBSERVED, MEMBERS_OBSERVED, REDSHIFTS
 from clustermass.observed.footprint import measure_footprint
-from clustermass.observed.sample import observe
+from clustermass.observed.sample import observe, why_empty
 
 with runtime.logged(snakemake):
     settings, cosmology = Observed(**snakemake.params.observed), Cosmology(**snakemake.params.cosmology)
@@ -16,13 +16,12 @@ with runtime.logged(snakemake):
         galaxies["ra"].to_numpy(float), galaxies["dec"].to_numpy(float),
         snakemake.params.cell_deg, snakemake.params.closing_cells,
     )  # fmt: skip
-    about = contracts.read_metadata(snakemake.input.redshifts)
-    if not about["available"]:
-        print(f"no redshifts, no clusters: {about['reason']}")
     seen = observe(centres, galaxies, footprint, sample, settings, snakemake.params.trained_redshift, cosmology)
     print(f"{len(seen.clusters)} clusters, {len(seen.members)} galaxies in their windows, {seen.notes}")
     print(seen.rejected["reason"].value_counts().to_string())
-    metadata = {"provenance": provenance.record(snakemake), "notes": seen.notes, "reason": about.get("reason", "")}
+    metadata = {"provenance": provenance.record(snakemake), "notes": seen.notes}
+    metadata["reason"] = why_empty(seen, contracts.read_metadata(snakemake.input.redshifts))
+    print(metadata["reason"])
     contracts.write_table(seen.clusters, CLUSTERS_OBSERVED, snakemake.output.clusters, metadata)
     contracts.write_table(seen.members, MEMBERS_OBSERVED, snakemake.output.members, metadata)
     contracts.write_table(seen.rejected, contracts.REJECTED, snakemake.output.rejected, metadata)

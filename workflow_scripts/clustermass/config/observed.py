@@ -205,6 +205,11 @@ class Observed(Section):
     match_arcmin: Positive = Field(10.0, description="entries of catalogues this close can be one cluster [arcmin]")
     match_mpc_h: Positive = Field(0.5, description="... and this close at its distance [Mpc/h, proper]")
     match_dz: Positive = Field(0.02, description="... and this close in redshift, over 1 + z; photometric ones are so")
+    unstated_err_dex: Positive = Field(
+        0.1,
+        description="1 sigma error of masses that a catalogue gives without one [dex]: scatter of mass at given X-ray"
+        " luminosity (MCXC; Pratt et al. 2009: 38 percent in luminosity, slope 1.6) or richness",
+    )
     neighbours: Count = Field(10, description="neighbour in the mock that the distance to it is measured to")
     domain_percentile: Annotated[float, Field(gt=50, lt=100)] = Field(
         99.0, description="clusters farther from the mock than so many of its own are out of domain [percent]"

@@ -153,7 +153,11 @@ def _repeated(own: pd.DataFrame, settings: Observed, cosmology: Cosmology) -> pd
 
 
 def reference_masses(
-    entries: pd.DataFrame, catalogues: Mapping[str, Entries], labels: Labels, details: Cosmology
+    entries: pd.DataFrame,
+    catalogues: Mapping[str, Entries],
+    labels: Labels,
+    settings: Observed,
+    details: Cosmology,
 ) -> pd.DataFrame:
     """Return what catalogues say about the masses of clusters, each converted to M200c: contract `REFERENCES`.
 
@@ -164,6 +168,8 @@ def reference_masses(
     catalogues : mapping of Entries
     labels : Labels
         Power law of masses from richness.
+    settings : Observed
+        Error of masses that are published without.
     details : Cosmology
         What conversions of definitions need beyond the catalogues' own cosmologies.
     """
@@ -189,7 +195,8 @@ def reference_masses(
         columns: dict[str, Any] = {"reference": source.reference, "definition": "500c"}
         columns["kind"] = "measured" if measured else "richness"
         columns |= {"log10_mass": np.log10(mass), "log10_m200c": m200c}
-        columns |= {"err_low": np.where(low < mass, err_low, np.nan), "err_high": err_high}
+        none = settings.unstated_err_dex
+        columns |= {"err_low": np.where(low < mass, err_low, none), "err_high": np.where(high >= 0, err_high, none)}
         parts.append(some.assign(**columns)[REFERENCES.names])
     filled = [part for part in parts if len(part)]
     return pd.concat(filled, ignore_index=True) if filled else parts[0]

@@ -49,8 +49,8 @@ REFERENCES = Contract(
         Column("definition", "text", "", "of log10_mass"),
         Column("log10_mass", "float", "log10(Msun)", "log10 of the mass, in its definition, without h", 10, 17),
         Column("log10_m200c", "float", "log10(Msun/h)", "log10 of M200c", 10, 17),
-        Column("err_low", "float", "dex", "lower 1 sigma error, of either mass", 0, missing=True),
-        Column("err_high", "float", "dex", "upper 1 sigma error, of either mass", 0, missing=True),
+        Column("err_low", "float", "dex", "lower 1 sigma error of either mass; the configured one if not stated", 0),
+        Column("err_high", "float", "dex", "upper 1 sigma error, of either mass; the same", 0),
     ),
 )  # fmt: skip
 CLUSTERS_OBSERVED = Contract(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,11 +73,6 @@ def observe(
     trained_redshift : float
         Of the snapshot that the sample's networks were trained on.
     cosmology : Cosmology
-
-    Raises
-    ------
-    ValueError
-        There are centres and galaxies, and no centre can be used; the message counts the reasons.
     """
     survey = _arrays(galaxies)
     inside = footprint.contains(*_arrays(centres)[:2])
@@ -112,9 +109,6 @@ def observe(
         stays = covered >= sample.min_covered
     else:
         stays = np.ones(len(left), bool)
-    if len(galaxies) and len(centres) and not stays.any():
-        counts = reasons.table()["reason"].value_counts()
-        raise ValueError(f"no cluster can be used: {'; '.join(f'{n} x {r}' for r, n in counts.items()) or 'no centre'}")
     members = _members(clusters, galaxies, windows)[np.repeat(stays, np.diff(windows.start))]
     notes = {"footprint_deg2": footprint.area_deg2, "area_deg2": _area(footprint, sample, settings, cosmology)}
     notes |= {
@@ -122,6 +116,19 @@ def observe(
         "centres": float(len(centres)),
     }
     return Observation(clusters[stays].reset_index(drop=True), members.reset_index(drop=True), reasons.table(), notes)
+
+
+def why_empty(observation: Observation, about_redshifts: Mapping[str, Any]) -> str:
+    """Return why a sample has no clusters, '' if it has: its redshifts could not be had, or what its centres lack.
+
+    `about_redshifts` is the metadata of their table.
+    """
+    if len(observation.clusters):
+        return ""
+    if not about_redshifts.get("available", True):
+        return f"no redshifts: {about_redshifts['reason']}"
+    counts = observation.rejected["reason"].value_counts()
+    return f"no cluster can be used: {'; '.join(f'{n} x {r}' for r, n in counts.items()) or 'no centres'}"
 
 
 def read_windows(clusters: pd.DataFrame, members: pd.DataFrame) -> Windows:
