@@ -364,10 +364,12 @@ def test_what_is_stored_gives_the_same_posteriors_of_new_clusters(tmp_path, pair
     np.testing.assert_array_equal(read.on_grid(axis), inference.on_grid(axis))
     lower = mean(read.posteriors(np.array([14.4])).posteriors)[0]
     assert (lower < MEAN - 0.02) == (prior == "mass_function")
-    save_posteriors(tmp_path / "own.safetensors", before.posteriors, np.arange(12), {})
-    posteriors, cluster = load_posteriors(tmp_path / "own.safetensors")
+    save_posteriors(tmp_path / "own.safetensors", before.posteriors, np.arange(12), own, {})
+    posteriors, cluster, stands_on = load_posteriors(tmp_path / "own.safetensors")
     np.testing.assert_allclose(posteriors.density, before.posteriors.density, rtol=1e-6, atol=1e-9)
     np.testing.assert_array_equal(cluster, np.arange(12))
+    assert (stands_on.low, stands_on.high) == (own.low, own.high)
+    np.testing.assert_array_equal(stands_on.density, own.density)
     with pytest.raises(StoreError, match="expected a tensor 'grid/joint'"):
         load_inference(tmp_path / "own.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import stats
+from sklearn.decomposition import PCA
 
+from clustermass.config.base import Cosmology
 from clustermass.config.flow import FLOW_TRAINING, FlowNetwork, NeuralFlow
 from clustermass.config.networks import CubeNetwork, PhaseSpaceNetwork
 from clustermass.config.posterior import Posterior
 from clustermass.networks import build
-from clustermass.posterior.grid import highest_density_level, limits, mean, volume_below
+from clustermass.posterior.grid import Posteriors, highest_density_level, limits, mean, volume_below
+from clustermass.posterior.inference import infer, own_posteriors
 from clustermass.posterior.joint import fit_joint, make_pairs
-from clustermass.posterior.neural import fit_neural, flow_posteriors, neural_density
-from clustermass.posterior.prior import calibration_prior
+from clustermass.posterior.neural import fit_neural, flow_masses, flow_posteriors, neural_density
+from clustermass.posterior.prior import calibration_prior, reweight, training_prior
 from clustermass.posterior.store import Inference, load_inference, save_inference
+from clustermass.training.compression import fit_components, load_components, save_components
 from clustermass.training.labels import LabelScale
 from clustermass.training.trainer import Samples, State, Trained, train, trained
 
@@ -103,7 +108,7 @@ def test_pairs_that_no_flow_can_learn_from_are_refused():
 @pytest.mark.parametrize(
     ("encoder", "shape"),
     [
-        (CubeNetwork(voxels=16, dense=(16, 8)), (16, 16, 16)),
+        (CubeNetwork(voxels=16, dense=(16, 8), input_scale=4096), (16, 16, 16)),
         (PhaseSpaceNetwork(velocity_bins=16, radius_bins=4, filters=(6, 4), dense=(16, 8), input_scale=16), (16, 4)),
     ],
 )
@@ -117,7 +122,7 @@ def test_flows_train_end_to_end_with_a_network_in_front(encoder, shape):
     inputs = (inputs / inputs.sum(tuple(range(1, inputs.ndim)), keepdims=True)).astype(np.float32)
     network = FlowNetwork(encoder=encoder, hidden=(8,), bins=4)
     assert network.condition == 8
-    settings = QUICK.model_copy(update={"epochs": 6, "batch": 20, "precision": "bfloat16"})
+    settings = QUICK.model_copy(update={"epochs": 10, "batch": 20, "decay": 0.0, "precision": "bfloat16"})
     samples = Samples(inputs, mass)
     state = train(network, settings, samples, samples, 1)
     losses = [row["validation_loss"] for row in state.curves]
@@ -139,3 +144,91 @@ def test_the_neural_flow_takes_as_many_inputs_as_there_are_components():
     assert NeuralFlow().network.inputs == NeuralFlow().components
     with pytest.raises(ValueError, match="expected as many inputs as components"):
         NeuralFlow(components=5)
+
+
+def test_one_mass_for_each_posterior_is_its_mean(density):
+    at = np.array([14.0, 14.5])
+    inputs = density.inputs(at)
+    whole, masses = flow_masses(density.flow, inputs, 2, density.training, GRID)
+    np.testing.assert_allclose(masses, mean(whole), atol=1e-6)
+    high = np.arange(1550, 1601) * 0.01  # most of both posteriors is below
+    cut, masses = flow_masses(density.flow, inputs, 2, density.training, high)
+    assert np.isnan(cut.density).all()
+    assert ((masses > high[0]) & (masses < high[-1])).all()
+
+
+def images(number, seed=0):
+    """Return densities over 12 velocities and 4 radii that differ in width and lean, and what they differ in."""
+    rng = np.random.default_rng(seed)
+    width, lean = rng.uniform(1, 3, (number, 1, 1)), rng.uniform(-1, 1, (number, 1, 1))
+    v, r = np.mgrid[-5.5:6, 0:4]
+    made = np.exp(-0.5 * ((v - lean) / width) ** 2 - 0.3 * r)
+    return (made / made.sum((1, 2), keepdims=True)).astype(np.float32), width[:, 0, 0], lean[:, 0, 0]
+
+
+def test_components_are_those_of_the_square_roots(tmp_path):
+    densities, width, _ = images(400)
+    components = fit_components(densities, 3)
+    both = np.sqrt(np.concatenate([densities, densities[:, ::-1]])).reshape(800, -1)
+    expected = PCA(3).fit(both)
+    projected = components.project(densities)
+    reference = expected.transform(both)[:400] / np.sqrt(expected.explained_variance_ * 799 / 800)
+    np.testing.assert_allclose(np.abs(projected), np.abs(reference), atol=2e-4)
+    assert components.explained == pytest.approx(expected.explained_variance_ratio_.sum(), abs=1e-5)
+    assert max(abs(np.corrcoef(column, width)[0, 1]) for column in projected.T) > 0.9
+    save_components(tmp_path / "components.safetensors", components)
+    read = load_components(tmp_path / "components.safetensors")
+    np.testing.assert_array_equal(read.compress(densities), components.compress(densities))
+    assert read.explained == components.explained
+
+
+def test_components_beyond_the_training_set_are_cut():
+    densities, *_ = images(300)
+    components = fit_components(densities, 2)
+    odd = np.exp(-0.5 * (np.mgrid[-5.5:6, 0:4][:1] - 4) ** 2).astype(np.float32)  # leans more than any of these
+    assert (np.abs(components.project(odd)) > np.abs(components.compress(odd)) + 0.1).any()
+    assert (
+        (components.compress(odd) >= components.low - 1e-5) & (components.compress(odd) <= components.high + 1e-5)
+    ).all()
+    np.testing.assert_allclose(components.compress(densities), components.project(densities), atol=1e-5)
+    with pytest.raises(ValueError, match="expected at most 1, which these densities differ in, got 2"):
+        fit_components(np.concatenate([densities[:1], densities[:1, ::-1]]), 2)
+
+
+def test_own_posteriors_are_taken_by_cluster_and_brought_to_the_calibrations_prior():
+    summary, mass = planted(300, 6)
+    table = pd.DataFrame({"cluster": np.arange(300) * 2, "group": [str(k) for k in range(300)]})
+    table = table.assign(log10_m200c=mass, log10_predicted=summary)
+    rng = np.random.default_rng(1)
+    inference = infer(table, "kde", SETTINGS, 0.05, Cosmology(), rng, GRID)
+    order = rng.permutation(300)
+    own, cluster = inference.posteriors(summary[order]).posteriors, table["cluster"].to_numpy()
+    slices = own_posteriors(inference, table, own, cluster[order], inference.prior)
+    expected = inference.posteriors(summary).posteriors
+    known = np.isfinite(mean(slices.posteriors))
+    assert known.sum() > 290
+    np.testing.assert_array_equal(slices.extrapolated[~known], True)  # most of it where the pairs have no masses
+    close = np.abs(mean(slices.posteriors) - mean(expected))[known]
+    assert np.median(close) < 1e-4
+    other = training_prior(np.random.default_rng(2).normal(14.2, 0.3, 4000), GRID, SETTINGS)
+    back = own_posteriors(inference, table, reweight(own, inference.prior, other), cluster[order], other)
+    close = np.abs(mean(back.posteriors) - mean(expected))
+    assert np.nanmedian(close) < 1e-3
+    assert np.nanquantile(close, 0.95) < 0.02
+    with pytest.raises(ValueError, match="got none of cluster 6"):
+        own_posteriors(inference, table, own, np.where(cluster == 6, 7, cluster)[order], other)
+    with pytest.raises(ValueError, match="expected the grid of the inference"):
+        own_posteriors(inference, table, Posteriors(GRID + 1, own.density), cluster[order], other)
+
+
+@pytest.mark.parametrize("density", ["kde", "kde_covariance", "npe"])
+def test_predictions_become_posteriors(density):
+    summary, mass = planted(600, 7)
+    table = pd.DataFrame({"group": [str(k) for k in range(600)], "log10_m200c": mass, "log10_predicted": summary})
+    settings = SETTINGS.model_copy(update={"prior": "mass_function"})
+    inference = infer(table, density, settings, 0.05, Cosmology(), np.random.default_rng(1))
+    assert inference.settings.bandwidth_reading == ("covariance" if density == "kde_covariance" else "deviation")
+    flat = infer(table, density, SETTINGS, 0.05, Cosmology(), np.random.default_rng(1))
+    at = np.array([14.4])
+    assert mean(inference.posteriors(at).posteriors) < mean(flat.posteriors(at).posteriors) - 0.005
+    assert flat.target is flat.prior

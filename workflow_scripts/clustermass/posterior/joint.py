@@ -135,12 +135,17 @@ def fit_joint(pairs: Pairs, settings: Posterior) -> JointDensity:
 
 
 def mass_grid(pairs: Pairs, settings: Posterior) -> Floats:
-    """Return the grid of log10 masses for posteriors from these pairs.
+    """Return the grid of log10 masses for posteriors from these pairs."""
+    return grid_between(pairs.log10_mass.min(), pairs.log10_mass.max(), settings)
+
+
+def grid_between(least: float, greatest: float, settings: Posterior) -> Floats:
+    """Return a grid that goes beyond two log10 masses by the configured margin.
 
     The least mass lies midway between two points, so that densities that end there keep their volume.
     """
-    step, margin, least = settings.mass_step_dex, settings.mass_margin_dex, pairs.log10_mass.min()
-    below, above = np.ceil(margin / step), np.ceil((pairs.log10_mass.max() + margin - least) / step)
+    step, margin = settings.mass_step_dex, settings.mass_margin_dex
+    below, above = np.ceil(margin / step), np.ceil((greatest + margin - least) / step)
     return np.asarray(least + (np.arange(-below, above + 1) - 0.5) * step)
 
 
@@ -284,10 +289,16 @@ def support(joint: JointDensity, summary: Floats) -> tuple[Floats, Floats, Float
 
 def mass_density(joint: JointDensity, log10_mass: Floats) -> Floats:
     """Return the marginal density of mass [1/dex] on a grid, shape (g,): the prior that slices stand on."""
-    width, result = np.sqrt(joint.covariance[1, 1]), np.empty(len(log10_mass))
+    width = float(np.sqrt(joint.covariance[1, 1]))
+    return smoothed_masses(joint.pairs.log10_mass, joint.pairs.weight, width, joint.edge, log10_mass)
+
+
+def smoothed_masses(values: Floats, weight: Floats, width: float, edge: float | None, log10_mass: Floats) -> Floats:
+    """Return the density [1/dex] of masses (n,) on a grid (g,): Gaussian kernels of one width, mirrored at an edge."""
+    result = np.empty(len(log10_mass))
     for rows in _chunks(len(log10_mass)):
-        kernels = np.exp(-0.5 * ((log10_mass[rows, None] - joint.pairs.log10_mass) / width) ** 2)
-        result[rows] = np.sum(kernels * joint.pairs.weight, axis=1) / (width * np.sqrt(2 * np.pi))
-    if joint.edge is not None:
-        result = reflected(Posteriors(log10_mass, result[None]), joint.edge).density[0]
+        kernels = np.exp(-0.5 * ((log10_mass[rows, None] - values) / width) ** 2)
+        result[rows] = np.sum(kernels * weight, axis=1) / (width * np.sqrt(2 * np.pi) * weight.sum())
+    if edge is not None:
+        result = reflected(Posteriors(log10_mass, result[None]), edge).density[0]
     return result

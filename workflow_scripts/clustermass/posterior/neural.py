@@ -10,7 +10,7 @@ import torch
 from clustermass.config.posterior import Posterior
 from clustermass.config.training import Training
 from clustermass.networks.flow import ConditionalFlow
-from clustermass.posterior.grid import Floats, Posteriors, normalised
+from clustermass.posterior.grid import Floats, Posteriors, mean, normalised
 from clustermass.posterior.joint import JointDensity, Pairs, Slices, fit_joint, support
 from clustermass.training.device import prepared
 from clustermass.training.labels import LabelScale, fit_scale
@@ -118,6 +118,25 @@ def flow_posteriors(model: Trained, inputs: Inputs, number: int, training: Train
     TypeError
         The network is no flow.
     """
+    return normalised(log10_mass, _densities(model, inputs, number, training, log10_mass), least=0.5)
+
+
+def flow_masses(
+    model: Trained, inputs: Inputs, number: int, training: Training, log10_mass: Floats
+) -> tuple[Posteriors, Floats]:
+    """Return the posteriors that a flow gives its inputs, and one log10 mass (n,) for each: its mean.
+
+    Parameters, errors
+        As `flow_posteriors`. Where most of a posterior is beyond the grid it is missing (NaN), and its mass is the mean
+        of what is on the grid.
+    """
+    density = _densities(model, inputs, number, training, log10_mass)
+    whole = normalised(log10_mass, density, least=0.5)
+    return whole, mean(normalised(log10_mass, np.maximum(density, np.finfo(np.float32).tiny)))
+
+
+def _densities(model: Trained, inputs: Inputs, number: int, training: Training, log10_mass: Floats) -> Floats:
+    """Return densities (n, g) [1/dex], as the flow has them."""
     if not isinstance(model.network, ConditionalFlow):
         raise TypeError(f"network: expected a ConditionalFlow, got {type(model.network).__name__}")
     labels = torch.from_numpy(model.scale.scale(log10_mass).astype(np.float32)).unsqueeze(0)  # (1, g)
@@ -128,4 +147,4 @@ def flow_posteriors(model: Trained, inputs: Inputs, number: int, training: Train
             some = conditions[rows : rows + _EVALUATED]
             logs = model.network.log_prob(some, labels.expand(len(some), -1))  # (k, g)
             density[rows : rows + _EVALUATED] = logs.exp().numpy()
-    return normalised(log10_mass, density / model.scale.unit, least=0.5)
+    return density / model.scale.unit

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from clustermass.config.base import Cosmology
+from clustermass.config.posterior import Posterior
 from clustermass.galaxies.background import mass_function
 from clustermass.posterior.grid import Floats, Posteriors, density_at, normalised
-from clustermass.posterior.joint import JointDensity, mass_density
+from clustermass.posterior.joint import JointDensity, mass_density, smoothed_masses
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,24 @@ def calibration_prior(joint: JointDensity, log10_mass: Floats) -> Prior:
     """Return the mass distribution of the pairs, smoothed as the joint density is, between their extremes."""
     used = joint.pairs.log10_mass[joint.pairs.weight > 0]
     return Prior(log10_mass, mass_density(joint, log10_mass), float(used.min()), float(used.max()))
+
+
+def training_prior(log10_mass: Floats, grid: Floats, settings: Posterior) -> Prior:
+    """Return the mass distribution that a flow was trained on, which its posteriors stand on.
+
+    Parameters
+    ----------
+    log10_mass : array, shape (n,)
+        Labels of the training set, log10 M200c [Msun/h].
+    grid : array, shape (g,)
+        Of the posteriors.
+    settings : Posterior
+        Bandwidth and edge.
+    """
+    low, high = float(log10_mass.min()), float(log10_mass.max())
+    width = settings.bandwidth * float(log10_mass.std(ddof=1))
+    edge = low if settings.edge == "reflected" else None
+    return Prior(grid, smoothed_masses(log10_mass, np.ones(len(log10_mass)), width, edge, grid), low, high)
 
 
 def mass_function_prior(old: Prior, redshift: float, cosmology: Cosmology) -> Prior:

@@ -55,7 +55,10 @@ class Inference:
 
     def posteriors(self, summary: Floats) -> Slices:
         """Return posteriors at summaries (m,) under the target prior."""
-        slices = self.density.slices(summary, self.prior.log10_mass)
+        return self.under_target(self.density.slices(summary, self.prior.log10_mass))
+
+    def under_target(self, slices: Slices) -> Slices:
+        """Return posteriors that stand on the calibration's prior under the target; those that are lost are flagged."""
         if self.target is self.prior:
             return slices
         changed = reweight(slices.posteriors, self.prior, self.target)
@@ -128,22 +131,28 @@ _NO_CURVE = {"epoch": 1, "learning_rate": 0.0, "train_loss": 0.0, "validation_lo
 
 
 def save_posteriors(
-    path: str | Path, posteriors: Posteriors, cluster: np.ndarray[Any, Any], metadata: Mapping[str, Any]
+    path: str | Path, posteriors: Posteriors, cluster: np.ndarray[Any, Any], prior: Prior, metadata: Mapping[str, Any]
 ) -> None:
-    """Write posteriors of clusters: tensors log10_mass (g,), density (n, g) in float32, cluster (n,)."""
+    """Write posteriors of clusters and the prior that they stand on.
+
+    Tensors are log10_mass (g,), density (n, g) in float32, cluster (n,), prior/density (g,).
+    """
     tensors = {"log10_mass": posteriors.log10_mass, "density": posteriors.density.astype(np.float32)}
-    _save(path, {**tensors, "cluster": cluster.astype(np.int64)}, {"metadata": dict(metadata)})
+    tensors |= {"cluster": cluster.astype(np.int64), "prior/density": prior.density}
+    _save(path, tensors, {"metadata": dict(metadata), "support": [prior.low, prior.high]})
 
 
-def load_posteriors(path: str | Path) -> tuple[Posteriors, np.ndarray[Any, Any]]:
-    """Read posteriors and the clusters that they are of.
+def load_posteriors(path: str | Path) -> tuple[Posteriors, np.ndarray[Any, Any], Prior]:
+    """Read posteriors, the clusters that they are of, and their prior.
 
     Raises
     ------
     StoreError
     """
-    tensors, _ = _load(path, "density")
-    return Posteriors(tensors["log10_mass"], tensors["density"].astype(np.float64)), tensors["cluster"]
+    tensors, header = _load(path, "density")
+    grid = tensors["log10_mass"]
+    prior = Prior(grid, tensors["prior/density"], *header["support"])
+    return Posteriors(grid, tensors["density"].astype(np.float64)), tensors["cluster"], prior
 
 
 def _save(path: str | Path, tensors: dict[str, Any], header: dict[str, Any]) -> None:

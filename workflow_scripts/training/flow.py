@@ -1,0 +1,61 @@
+"""Neural flow on compressed phase space, after Kodi Ramanah et al. (2020b), trained once (rule training_flow)."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from clustermass import contracts, provenance, runtime
+from clustermass.config.dynamics import Kde
+from clustermass.config.flow import NeuralFlow
+from clustermass.config.posterior import Posterior
+from clustermass.cubes import HO2019
+from clustermass.estimators import Stopwatch, mock_galaxies, predictions
+from clustermass.kde import density_2d
+from clustermass.posterior.grid import Posteriors
+from clustermass.posterior.joint import grid_between
+from clustermass.posterior.neural import flow_masses
+from clustermass.posterior.prior import training_prior
+from clustermass.posterior.store import save_posteriors
+from clustermass.predictions import PREDICTIONS, TIMING
+from clustermass.training.compression import fit_components, save_components
+from clustermass.training.folds import Fold, train_folds
+from clustermass.training.trainer import LEARNING_CURVES, Samples
+
+with runtime.logged(snakemake):
+    settings, kde, watch = NeuralFlow(**snakemake.params.flow), Kde(**snakemake.params.kde), Stopwatch()
+    posterior = Posterior(**snakemake.params.posterior)
+    clusters = contracts.read_table(snakemake.input.clusters, HO2019.clusters)
+    galaxies = mock_galaxies(clusters, contracts.read_table(snakemake.input.members, HO2019.members))
+    made, mass = HO2019.splits(clusters), clusters["log10_m200c"].to_numpy()
+    training, validation = made[0].training, made[0].validation
+    with watch("kernel densities", len(clusters), kde.threads):
+        seen = snakemake.params.velocity_cut_km_s, snakemake.params.aperture_mpc_h
+        images = density_2d(galaxies.v_los, galaxies.r_proj, galaxies.start, *seen, kde)
+    with watch("training", 2 * len(training) * settings.training.epochs, settings.training.threads):
+        components = fit_components(images[training], settings.components)
+        behind = components.compress(images[training][:, ::-1])  # as seen from behind: twice as many to train on
+        inputs = np.concatenate([components.compress(images), behind])
+        rows = np.concatenate([training, len(mass) + np.arange(len(training))])
+        samples = Samples(inputs, np.concatenate([mass, mass[training]]))
+        fold, folder = Fold(0, rows, validation), Path(snakemake.output.models)
+        (model,) = train_folds(
+            settings.network, settings.training, samples, [fold], runtime.job_generator(snakemake), 1, folder=folder
+        )
+    save_components(folder / "components.safetensors", components)
+    print(f"{settings.components} components hold {components.explained:.1%} of the variance of square roots")
+    grid, tables, densities = grid_between(mass[training].min(), mass[training].max(), posterior), [], []
+    with watch("evaluation", sum(len(split.test) for split in made), settings.training.threads):
+        for split in made:
+            found, mean = flow_masses(model, inputs[split.test], len(split.test), settings.training, grid)
+            tables.append(predictions(clusters, split, mean))
+            densities.append(found.density)
+            residual = tables[-1]["log10_predicted"] - tables[-1]["log10_m200c"]
+            print(f"{tables[-1]['role'][0]}: scatter {np.std(residual):.3f} dex, mean {np.mean(residual):+.3f}")
+    metadata, table = {"provenance": provenance.record(snakemake)}, pd.concat(tables, ignore_index=True)
+    own = Posteriors(grid, np.concatenate(densities))
+    prior = training_prior(mass[training], grid, posterior)
+    save_posteriors(snakemake.output.posteriors, own, table["cluster"].to_numpy(), prior, metadata)
+    contracts.write_table(table, PREDICTIONS, snakemake.output.predictions, metadata)
+    contracts.write_table(model.curves, LEARNING_CURVES, snakemake.output.curves, metadata)
+    contracts.write_table(watch.table(), TIMING, snakemake.output.timing, metadata)
