@@ -241,6 +241,22 @@ def mock_table(table):
     )
 
 
+def mock_redshift(wildcards):
+    """Return the redshift of the snapshot that a mock was cut from."""
+    return Z_HO2019 if wildcards.mock == "ho2019" else Z_SURVEY
+
+
+def mock_cosmology(wildcards):
+    """Return the cosmology of the boxes that a mock was cut from."""
+    return cosmology_at(mock_redshift(wildcards))(wildcards)
+
+
+def own_posteriors(wildcards):
+    """Return the posteriors that an estimator gives by itself, where these are asked for."""
+    path = "results/{source}/training/{mock}/{model}/posteriors.safetensors"
+    return path.format(**wildcards) if wildcards.density == "own" else []
+
+
 def checked_variant(wildcards):
     """Return what a training of the checks changes; None: the main training."""
     name = wildcards.model.removeprefix("cnn3d").removeprefix("_")

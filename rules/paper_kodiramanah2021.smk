@@ -175,7 +175,7 @@ rule kodiramanah2021_fig06:
         kde="results/{source}/posteriors/kodiramanah2021/cnn3d/kde/calibration.parquet",
         kde_covariance="results/{source}/posteriors/kodiramanah2021/cnn3d/kde_covariance/calibration.parquet",
         npe="results/{source}/posteriors/kodiramanah2021/cnn3d/npe/calibration.parquet",
-        end_to_end="results/{source}/posteriors/kodiramanah2021/end_to_end/npe/calibration.parquet",
+        end_to_end="results/{source}/posteriors/kodiramanah2021/end_to_end/own/calibration.parquet",
     output:
         csv="results/{source}/kodiramanah2021/fig06.csv",
         pdf=report(

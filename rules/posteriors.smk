@@ -4,7 +4,8 @@
 rule posteriors_density:
     """Posteriors of the clusters of the held-out box, from pairs of summary and mass that the estimator has not seen."""
     input:
-        "results/{source}/training/{mock}/{model}/predictions.parquet",
+        predictions="results/{source}/training/{mock}/{model}/predictions.parquet",
+        own=own_posteriors,
     output:
         posteriors="results/{source}/posteriors/{mock}/{model}/{density}/posteriors.parquet",
         joint="results/{source}/posteriors/{mock}/{model}/{density}/joint.safetensors",
@@ -14,7 +15,7 @@ rule posteriors_density:
     benchmark:
         "logs/{source}/posteriors/{mock}/{model}/{density}.benchmark.tsv"
     wildcard_constraints:
-        density="kde|kde_covariance|npe",
+        density="kde|kde_covariance|npe|own",
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -23,6 +24,8 @@ rule posteriors_density:
         runtime=30,
     params:
         posterior=config["posterior"],
+        redshift=mock_redshift,
+        cosmology=mock_cosmology,
         seed=config["seed"],
         code=code_version("posteriors/density.py"),
     script:

@@ -157,3 +157,69 @@ rule training_cnn3d:
         code=code_version("training/cnn3d.py"),
     script:
         "../workflow_scripts/training/cnn3d.py"
+
+
+rule training_flow:
+    """Neural flow on compressed phase space, on the mock of Ho et al. (Kodi Ramanah et al. 2020b)."""
+    input:
+        clusters="results/{source}/phase_space/ho2019/contaminated/clusters.parquet",
+        members="results/{source}/phase_space/ho2019/contaminated/members.parquet",
+    output:
+        predictions="results/{source}/training/ho2019/flow/predictions.parquet",
+        posteriors="results/{source}/training/ho2019/flow/posteriors.safetensors",
+        curves="results/{source}/training/ho2019/flow/curves.parquet",
+        timing="results/{source}/training/ho2019/flow/timing.parquet",
+        models=directory("results/{source}/training/ho2019/flow/models"),
+    log:
+        "logs/{source}/training/ho2019/flow.log",
+    benchmark:
+        "logs/{source}/training/ho2019/flow.benchmark.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=5000,
+        runtime=60,
+    params:
+        flow=config["neural_flow"],
+        posterior=config["posterior"],
+        kde=config["kde"],
+        velocity_cut_km_s=config["mock_observation"]["velocity_cut_km_s"],
+        aperture_mpc_h=config["mock_observation"]["aperture_mpc_h"],
+        seed=config["seed"],
+        code=code_version("training/flow.py"),
+    script:
+        "../workflow_scripts/training/flow.py"
+
+
+rule training_end_to_end:
+    """CNN3D with a flow in place of its output: a neural posterior, end to end."""
+    input:
+        clusters=mock_table("clusters"),
+        members=mock_table("members"),
+    output:
+        predictions="results/{source}/training/{mock}/end_to_end/predictions.parquet",
+        posteriors="results/{source}/training/{mock}/end_to_end/posteriors.safetensors",
+        curves="results/{source}/training/{mock}/end_to_end/curves.parquet",
+        timing="results/{source}/training/{mock}/end_to_end/timing.parquet",
+        models=directory("results/{source}/training/{mock}/end_to_end/models"),
+    log:
+        "logs/{source}/training/{mock}/end_to_end.log",
+    benchmark:
+        "logs/{source}/training/{mock}/end_to_end.benchmark.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        network=config["networks"]["cnn3d"],
+        posterior=config["posterior"],
+        kde3d=config["kde3d"],
+        training=config["training_cnn3d"],
+        aperture_mpc_h=lambda wildcards: cube_aperture(wildcards.mock),
+        seed=config["seed"],
+        code=code_version("training/end_to_end.py"),
+    script:
+        "../workflow_scripts/training/end_to_end.py"
