@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -171,8 +172,8 @@ def _ask(query: str, settings: SkyServer, archive: Archive) -> bytes:
                 query, timeout=archive.timeout_s, data_release=settings.release, cache=False
             )
     except requests.exceptions.RequestException as error:
-        kind = type(error).__name__
-        raise ArchiveUnavailable(f"expected an answer within {archive.timeout_s:g} s, got {kind}: {error}") from error
+        got = f"{type(error).__name__}: {re.sub(r' with url: [^ ]*', '', str(error))}"  # without the whole query
+        raise ArchiveUnavailable(f"expected an answer within {archive.timeout_s:g} s, got {got}") from error
     if response.status_code != 200:
         later = response.status_code >= 500 or response.status_code in _LATER
         fault = ArchiveUnavailable if later else ArchiveAnswerError
