@@ -180,6 +180,14 @@ def test_the_kernel_density_is_calibrated_on_a_mock_like_the_papers(reading, mos
         assert (found.loc[("pit", ["predicted", "truth"]), "deviation"] <= 0.06).all()
 
 
+def test_shares_stay_shares_whatever_the_weights():
+    posteriors, mass = flat_posteriors(40, seed=13)
+    for seed in range(8):
+        weight = np.random.default_rng(seed).lognormal(0, 2, 40)
+        table = calibrated(posteriors, mass, weight=weight)  # its contract is checked
+        assert table["observed"].between(0, 1).all()
+
+
 def test_missing_posteriors_are_left_out():
     posteriors, mass = flat_posteriors(300, seed=12)
     density = posteriors.density.copy()
@@ -187,6 +195,12 @@ def test_missing_posteriors_are_left_out():
     assert (calibrated(Posteriors(GRID, density), mass).query("bins == 'all'")["clusters"] == 250).all()
     with pytest.raises(ValueError, match="expected posteriors of clusters that count, got none of 300"):
         calibrated(Posteriors(GRID, density * np.nan), mass)
+
+
+def test_a_handful_of_clusters_leaves_bins_out():
+    table = calibrated(*flat_posteriors(2, seed=14))
+    assert (table["clusters"] >= 1).all()
+    assert set(table["statistic"]) == set(STATISTICS)
 
 
 def test_bins_hold_their_ends():

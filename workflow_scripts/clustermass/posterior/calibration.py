@@ -109,6 +109,8 @@ def calibrate(
         values, simulated = statistic(log10_mass[:, None])[:, 0], statistic(drawn)
         for one in bins:
             chosen = np.flatnonzero(one.holds(predicted if one.bins == "predicted" else log10_mass))
+            if not len(chosen):  # fewer clusters than bins
+                continue
             expected = None
             if one.bins == "truth":
                 inside = one.holds(drawn) * weight[:, None]
@@ -207,7 +209,7 @@ def _curve(
     """Return the shares of values below levels, beside what is expected and how far noise goes."""
     levels = np.arange(1, settings.calibration_levels + 1) / (settings.calibration_levels + 1)
     shares = sample.shares(np.append(levels, 1.0))
-    observed = shares[:, :-1].sum(axis=0) / shares[:, -1].sum()
+    observed = np.minimum(shares[:, :-1].sum(axis=0) / shares[:, -1].sum(), 1.0)  # weights round
     wanted = levels if expected is None else _weighted_shares(*expected, levels)
     away = np.abs(_bootstrap(shares, settings.bootstrap, rng)[:, :-1] - observed).max(axis=1)
     band = float(np.quantile(away, _CONFIDENCE))
@@ -222,9 +224,9 @@ def _ranks(
     edges = np.arange(1, settings.rank_bins + 1) / settings.rank_bins
     shares = sample.shares(edges)
     steps = [0.0, *(shares.sum(axis=0) / shares[:, -1].sum())]
-    observed = np.diff(steps)
+    observed = np.clip(np.diff(steps), 0, 1)  # weights round
     cumulated = edges if expected is None else _weighted_shares(*expected, edges)
-    wanted = np.diff(cumulated, prepend=0.0)
+    wanted = np.clip(np.diff(cumulated, prepend=0.0), 0, 1)
     curves = _bootstrap(shares, settings.bootstrap, rng)
     spread = np.quantile(np.abs(np.diff(curves, prepend=0.0, axis=1) - observed), _CONFIDENCE, axis=0)
     band = float(np.quantile(np.abs(curves - steps[1:]).max(axis=1), _CONFIDENCE))
