@@ -95,7 +95,7 @@ def test_what_is_of_another_network_is_refused(folder: Path, tmp_path: Path) -> 
     with pytest.raises(CheckpointError, match=r"voxels: expected 20, got 16"):
         load(folder, NETWORK.model_copy(update={"voxels": 20}))
     (tmp_path / "models").mkdir()
-    with pytest.raises(CheckpointError, match="expected a checkpoint of CNN3D, got an empty folder"):
+    with pytest.raises(CheckpointError, match="expected a checkpoint of a training, got a folder without any"):
         load(tmp_path)
     (tmp_path / "models/fold_00.safetensors").write_bytes((folder / "models/fold_00.safetensors").read_bytes())
     (tmp_path / "joint.safetensors").write_bytes(b"nothing")

@@ -100,6 +100,11 @@ def test_record_holds_settings_and_checksums_and_no_time(tmp_path):
     record = provenance.record(job)
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # SHA-256 of 'abc', FIPS 180-2 B.1
     assert record["inputs"] == {str(tmp_path / "in.txt"): known}
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/in.txt").write_text("abc")
+    job.input = [str(tmp_path / "folder")]
+    assert provenance.record(job)["inputs"] == {str(tmp_path / "folder/in.txt"): known}
+    job.input = [str(tmp_path / "in.txt")]
     assert record["rule"] == "stage_work"
     assert record["settings"] == {"seed": 1}
     assert record["software"]["numpy"]

@@ -91,9 +91,14 @@ def record(snakemake: Any) -> dict[str, Any]:
         "rule": snakemake.rule,
         "wildcards": dict(snakemake.wildcards.items()),
         "settings": dict(snakemake.params.items()),
-        "inputs": {str(path): sha256(path) for path in snakemake.input},
+        "inputs": {str(path): sha256(path) for named in snakemake.input for path in _files(Path(named))},
         "software": _software(),
     }
+
+
+def _files(path: Path) -> list[Path]:
+    """Return a file, or all files of a folder in order."""
+    return [path] if not path.is_dir() else sorted(file for file in path.rglob("*") if file.is_file())
 
 
 @cache

@@ -186,11 +186,10 @@ def mean_bands(log10_mass: Floats, residuals: Floats, width: float, fewest: int)
     """
     bins = np.floor(log10_mass / width + 1e-9).astype(np.int64)  # 14.3 / 0.1 is a little below 143
     grouped = pd.Series(residuals).groupby(bins)
-    frame = grouped.agg(mean="mean", sigma=lambda values: float(np.std(values)), count="size")
+    frame = pd.DataFrame({"mean": grouped.mean(), "sigma": grouped.std(ddof=0), "count": grouped.size()})
     frame = frame[frame["count"] >= fewest]
-    return frame.reset_index(drop=True).assign(log10_mass=(frame.index.to_numpy() + 0.5) * width)[
-        ["log10_mass", "mean", "sigma", "count"]
-    ]
+    frame.insert(0, "log10_mass", (frame.index.to_numpy() + 0.5) * width)
+    return frame.reset_index(drop=True)
 
 
 def edgeworth(x: Floats, skew: float, kurtosis: float) -> Floats:

@@ -18,10 +18,10 @@ with runtime.logged(snakemake):
     caption = (
         "Checks of Kodi Ramanah et al. (2021), sections 2.2 and 2.3 [dex]: mean and standard deviation (sigma) of"
         " log10(predicted / true mass), and their changes from the reference on the same clusters; low and high: 16th"
-        " and 84th percentile of a bootstrap over halos. Trainings with another bandwidth or aperture, or stopped on the test"
-        " set (leak), and their reference, are of one reduced size; 'without' are predictions of the main network for"
-        " clusters that lost galaxies: all within 55 arcsec of the centre (core, the published case), or those that"
-        " fibre collisions cost (collided). Unknown redshift: what the threshold of M200c varies over the survey."
+        " and 84th percentile of a bootstrap over halos. Trainings with another bandwidth or aperture, or stopped on"
+        " the test set (leak), and their reference, are of one reduced size; 'without' are predictions of the main"
+        " network for clusters that lost galaxies: all within 55 arcsec of the centre (core, the published case), or"
+        " those that fibre collisions cost (collided). Unknown redshift: what the threshold of M200c varies by."
     )
     outputs = {"csv": snakemake.output.csv, "md": snakemake.output.md, "tex": snakemake.output.tex}
     style.write_paper_table(table, outputs, snakemake.wildcards.source, caption)

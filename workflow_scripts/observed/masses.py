@@ -1,8 +1,5 @@
 """Masses of a sample of observed clusters: network with posterior, virial theorem, catalogues (observed_masses)."""
 
-from pathlib import Path
-from types import SimpleNamespace
-
 from clustermass import contracts, provenance, runtime
 from clustermass.config.base import Cosmology
 from clustermass.config.dynamics import Kde3d
@@ -18,18 +15,13 @@ from clustermass.observed.masses import domain_table, masses_table, network_mass
 from clustermass.observed.sample import read_windows
 
 with runtime.logged(snakemake):
-    models = Path(snakemake.input.models)
-    files = [
-        each for path in map(Path, snakemake.input) for each in ([path] if path.is_file() else sorted(path.iterdir()))
-    ]
-    job = SimpleNamespace(rule=snakemake.rule, wildcards=snakemake.wildcards, params=snakemake.params, input=files)
     settings, cosmology = Observed(**snakemake.params.observed), Cosmology(**snakemake.params.cosmology)
     sample = settings.samples[snakemake.wildcards.sample]
     clusters = contracts.read_table(snakemake.input.clusters, CLUSTERS_OBSERVED)
     windows = read_windows(clusters, contracts.read_table(snakemake.input.members, MEMBERS_OBSERVED))
     scale = clusters["scale"].to_numpy(float)
     infer = CubeInference.load(
-        models, snakemake.input.inference, Networks(**snakemake.params.networks).cnn3d,
+        snakemake.input.models, snakemake.input.inference, Networks(**snakemake.params.networks).cnn3d,
         Kde3d(**snakemake.params.kde3d), Training(**snakemake.params.training),
         sample, Posterior(**snakemake.params.posterior),
     )  # fmt: skip
@@ -49,7 +41,7 @@ with runtime.logged(snakemake):
     table = masses_table(clusters, posterior, extrapolated, virial, references, domain, sample, settings)
     print(table[["few", "uncovered", "extrapolated", "out_of_domain"]].sum().to_string())
     about = contracts.read_metadata(snakemake.input.clusters)
-    metadata = {"provenance": provenance.record(job), "redshift": list(sample.redshift)}
+    metadata = {"provenance": provenance.record(snakemake), "redshift": list(sample.redshift)}
     metadata |= {"notes": about["notes"], "reason": about["reason"]}
     contracts.write_table(table, MASSES_OBSERVED, snakemake.output.masses, metadata)
     contracts.write_table(domain, DOMAIN, snakemake.output.domain, metadata)

@@ -18,8 +18,8 @@ from clustermass.kde3d import Cubes
 from clustermass.observed.masses import POSTERIOR
 from clustermass.posterior.store import Inference, load_inference
 from clustermass.posterior.summaries import summarise
-from clustermass.training.checkpoint import CheckpointError, Identity, load_checkpoint
-from clustermass.training.trainer import Trained, predict_log10_mass, trained
+from clustermass.training.checkpoint import load_trained
+from clustermass.training.trainer import Trained, predict_log10_mass
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -57,7 +57,7 @@ class CubeInference:
     @classmethod
     def load(
         cls,
-        models: Path,
+        models: str | Path,
         inference: str | Path,
         network: CubeNetwork,
         kde: Kde3d,
@@ -74,11 +74,7 @@ class CubeInference:
         StoreError
             No posterior.
         """
-        files = sorted(models.glob("*.safetensors"))
-        if not files:
-            raise CheckpointError(f"{models}: expected a checkpoint of CNN3D, got an empty folder")
-        state = load_checkpoint(files[-1], Identity(network))
-        return cls(trained(network, state), load_inference(inference), network, kde, training, sample, limits)
+        return cls(load_trained(models, network), load_inference(inference), network, kde, training, sample, limits)
 
     def __call__(self, x: Floats, y: Floats, v_los: Floats, start: Ints) -> tuple[pd.DataFrame, Bools]:
         """Return posteriors of clusters (columns `POSTERIOR`), and which are extrapolated.

@@ -14,7 +14,7 @@ from clustermass.config.base import Section
 from clustermass.config.training import Training
 from clustermass.files import replacing
 from clustermass.training.labels import LabelScale
-from clustermass.training.trainer import State
+from clustermass.training.trainer import State, Trained, trained
 
 _KEY = "clustermass"
 _NOT_IN_WEIGHTS = {"device", "threads", "average_symmetries"}
@@ -85,6 +85,20 @@ def load_checkpoint(path: str | Path, identity: Identity) -> State:
         raise CheckpointError(f"{path}: this checkpoint is of another training: {'; '.join(differences)}")
     progress = about["progress"]
     return State(tensors, progress["step"], LabelScale(**progress["scale"]), progress["curves"], progress["best"])
+
+
+def load_trained(folder: str | Path, network: Section) -> Trained:
+    """Read the network that one training left in a folder; of several folds the last.
+
+    Raises
+    ------
+    CheckpointError
+        The folder holds none, or one of another network.
+    """
+    files = sorted(Path(folder).glob("*.safetensors"))
+    if not files:
+        raise CheckpointError(f"{folder}: expected a checkpoint of a training, got a folder without any")
+    return trained(network, load_checkpoint(files[-1], Identity(network)))
 
 
 def _differences(expected: dict[str, Any], found: dict[str, Any], prefix: str = "") -> list[str]:
