@@ -149,7 +149,7 @@ def mock(number, seed):
 
 SMALL = CubeNetwork(voxels=16, filters=(4, 4, 2), dense=(16, 8))
 QUICK = CNN3D_TRAINING.model_copy(
-    update={"epochs": 12, "batch": 20, "learning_rate": 6e-3, "patience": None, "average_symmetries": False}
+    update={"epochs": 12, "batch": 20, "learning_rate": 6e-3, "patience": None, "views": 1}
 )
 
 

@@ -168,7 +168,7 @@ def test_the_rate_falls_to_zero_as_a_half_cosine():
 
 def test_predictions_may_be_means_over_all_views():
     model = trained(SMALL, train(SMALL, QUICK.model_copy(update={"epochs": 1}), TRAINING, None, 5))
-    averaged = QUICK.model_copy(update={"velocity_flip": True, "average_symmetries": True})
+    averaged = QUICK.model_copy(update={"velocity_flip": True, "views": 2})
     there, back = (predict_log10_mass(model, x, 300, QUICK) for x in (TEST.inputs, TEST.inputs[:, ::-1].copy()))
     assert np.abs(there - back).max() > 1e-3
     assert predict_log10_mass(model, TEST.inputs, 300, averaged) == pytest.approx((there + back) / 2, abs=1e-6)
@@ -176,6 +176,8 @@ def test_predictions_may_be_means_over_all_views():
     seen = list(views(cube, Training(velocity_flip=True, sky_symmetries=True)))
     assert torch.equal(seen[0], cube)
     assert len({tuple(view.flatten().tolist()) for view in seen}) == 16
+    turns = [torch.rot90(cube, k, (2, 3)) for k in range(4)]
+    assert all(torch.equal(seen[k].flip([1] * (k % 2)), turns[k]) for k in range(4))
 
 
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):

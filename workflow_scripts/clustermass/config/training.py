@@ -43,10 +43,10 @@ class Training(Section):
         False,
         description="whether cubes are seen turned by quarters and mirrored on the sky, at random, in training",
     )
-    average_symmetries: bool = Field(
-        False,
-        description="whether predictions are means over all views of a cluster that velocity_flip and sky_symmetries"
-        " show in training: up to 16 times the time",
+    views: Annotated[int, Field(ge=1, le=16)] = Field(
+        1,
+        description="predictions are means over so many views of a cluster, of those that velocity_flip and"
+        " sky_symmetries show in training; each takes as long as the first",
     )
     patience: Count | None = Field(
         None, description="epochs without a lower validation loss before stopping at the best; null: all epochs"
@@ -59,7 +59,7 @@ class Training(Section):
 
 
 CNN3D_TRAINING = Training(
-    epochs=14,
+    epochs=12,
     batch=32,
     learning_rate=3e-3,
     decay=0.0,
@@ -68,7 +68,7 @@ CNN3D_TRAINING = Training(
     labels="standardised",
     velocity_flip=True,
     sky_symmetries=True,
-    average_symmetries=True,
+    views=4,
     patience=7,
     precision="bfloat16",
 )

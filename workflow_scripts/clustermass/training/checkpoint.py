@@ -17,7 +17,7 @@ from clustermass.training.labels import LabelScale
 from clustermass.training.trainer import State, Trained, trained
 
 _KEY = "clustermass"
-_NOT_IN_WEIGHTS = {"device", "threads", "average_symmetries"}
+_NOT_IN_WEIGHTS = {"device", "threads", "views"}
 
 
 class CheckpointError(ValueError):

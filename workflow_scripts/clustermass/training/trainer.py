@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,7 @@ LEARNING_CURVES = Contract(
     ),
 )
 _EVALUATED = 1000  # samples at a time where no gradient is needed, at most
+_TURNS_FIRST = (0, 6, 3, 5, 4, 1, 7, 2)  # symmetries of the square: the quarter turns, then the mirrors
 _EVALUATED_BYTES = 2**25  # of their inputs, at most; what layers make of cubes is ten times as large
 
 
@@ -259,27 +261,27 @@ def _turned(inputs: torch.Tensor, symmetry: int) -> torch.Tensor:
 
 
 def views(inputs: torch.Tensor, settings: Training) -> Iterator[torch.Tensor]:
-    """Yield inputs in every way that training may show them; the first is as they are."""
-    for symmetry in range(8 if settings.sky_symmetries else 1):
-        turned = _turned(inputs, symmetry) if symmetry else inputs
-        yield turned
-        if settings.velocity_flip:
-            yield turned.flip(1)
+    """Yield inputs in every way that training may show them; first as they are, then those that differ most."""
+    skies = _TURNS_FIRST if settings.sky_symmetries else (0,)
+    signs = (False, True) if settings.velocity_flip else (False,)
+    for later in range(len(signs)):
+        for place, symmetry in enumerate(skies):
+            turned = _turned(inputs, symmetry) if symmetry else inputs
+            yield turned.flip(1) if signs[(place + later) % len(signs)] else turned
 
 
 def _outputs(
-    module: nn.Module, settings: Training, batches: BatchMaker, rows: torch.Tensor, average: bool = False
+    module: nn.Module, settings: Training, batches: BatchMaker, rows: torch.Tensor, number: int = 1
 ) -> Iterator[torch.Tensor]:
-    """Yield outputs without dropout for some rows at a time, if need be means over all views."""
+    """Yield outputs without dropout for some rows at a time, means over a number of views."""
     module.eval()
     size = batches(rows[:1])[0].nbytes if len(rows) else 1
     with torch.inference_mode():
         for some in torch.split(rows, max(1, min(_EVALUATED, _EVALUATED_BYTES // size))):
             inputs = batches(some)
             with _cast(settings, rows.device):
-                seen = views(inputs, settings) if average else [inputs]
-                outputs = [module(one).float() for one in seen]
-            yield torch.stack(outputs).mean(0) if average else outputs[0]
+                outputs = [module(view).float() for view in islice(views(inputs, settings), number)]
+            yield torch.stack(outputs).mean(0) if len(outputs) > 1 else outputs[0]
 
 
 def _loss(module: nn.Module, settings: Training, batches: BatchMaker, labels: torch.Tensor) -> float:
@@ -364,7 +366,7 @@ def trained(network: Section, state: State, fold: int = 0) -> Trained:
 def predict_log10_mass(model: Trained, inputs: Inputs, number: int, settings: Training) -> Floats:
     """Return log10 masses (n,) that a network predicts, without dropout.
 
-    With `settings.average_symmetries`, they are means over the views that training may show.
+    They are means over `settings.views` of the views that training may show.
 
     Parameters
     ----------
@@ -374,9 +376,9 @@ def predict_log10_mass(model: Trained, inputs: Inputs, number: int, settings: Tr
     number : int
         Samples, n.
     settings : Training
-        Device, threads, precision and symmetries are used.
+        Device, threads, precision, symmetries and views are used.
     """
-    return model.scale.unscale(_evaluated(model, inputs, number, settings, settings.average_symmetries))
+    return model.scale.unscale(_evaluated(model, inputs, number, settings, settings.views))
 
 
 def network_outputs(model: Trained, inputs: Inputs, number: int, settings: Training) -> npt.NDArray[np.float32]:
@@ -387,15 +389,13 @@ def network_outputs(model: Trained, inputs: Inputs, number: int, settings: Train
     model, inputs, number, settings
         As in `predict_log10_mass`.
     """
-    return _evaluated(model, inputs, number, settings, False)
+    return _evaluated(model, inputs, number, settings, 1)
 
 
-def _evaluated(
-    model: Trained, inputs: Inputs, number: int, settings: Training, average: bool
-) -> npt.NDArray[np.float32]:
+def _evaluated(model: Trained, inputs: Inputs, number: int, settings: Training, views: int) -> npt.NDArray[np.float32]:
     """Return outputs (n, ...) of all inputs."""
     with prepared(settings.device, settings.threads) as device:
         module = copy.deepcopy(model.network).to(device)
         rows = torch.arange(number, device=device)
-        outputs = [part.cpu().numpy() for part in _outputs(module, settings, _loader(inputs, device), rows, average)]
+        outputs = [part.cpu().numpy() for part in _outputs(module, settings, _loader(inputs, device), rows, views)]
     return np.concatenate(outputs)
