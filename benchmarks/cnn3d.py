@@ -112,6 +112,48 @@ def compare(peer, steps, rounds):
         )
 
 
+def time_on_the_fly(voxels, device, steps, galaxies=283):
+    """Print milliseconds a sample of a training with cubes made on the fly, as in the workflow, and of these alone."""
+    import torch
+
+    from clustermass.config.dynamics import Kde3d
+    from clustermass.config.networks import CubeNetwork
+    from clustermass.config.training import CNN3D_TRAINING
+    from clustermass.kde3d import Cubes
+    from clustermass.training.trainer import Samples, train
+
+    rng, number, times = np.random.default_rng(1), CNN3D_TRAINING.batch * steps, []
+    start = np.arange(number + 1) * galaxies
+    x, y = rng.normal(0, 1.5, (2, start[-1])).clip(-4, 4)
+    make = Cubes(rng.normal(0, 700, start[-1]).clip(-2200, 2200), x, y, start, 4.0, 2200.0, voxels, Kde3d())
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    rows = torch.randperm(number).to(device).split(CNN3D_TRAINING.batch)
+    make(rows[0])  # compiled
+    begin = clock()
+    for some in rows:
+        made = make(some)
+    made.sum().item()  # a GPU is waited for
+    density = (clock() - begin) / number * 1e3
+    train(
+        CubeNetwork(voxels=voxels),
+        CNN3D_TRAINING.model_copy(update={"epochs": 4, "patience": None, "device": device}),
+        Samples(make, rng.uniform(13.5, 15.0, number)),
+        None,
+        1,
+        after_epoch=lambda _: times.append(clock()),
+    )
+    whole = np.median(np.diff(times)) / number * 1e3
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    if device == "cuda":
+        memory = torch.cuda.max_memory_allocated() / 1e9
+    print(
+        f"{voxels} voxels, {galaxies} galaxies, {CNN3D_TRAINING.precision}, {device}: {whole:.2f} ms a sample, of which"
+        f" {density:.2f} ms are its density ({density / whole:.0%}); peak of memory {memory:.1f} GB; 15,500 x 50:"
+        f" {whole * 15.5 * 50:.0f} s",
+        flush=True,
+    )
+
+
 def main():
     """Print one line a measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -120,6 +162,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", type=int, nargs="*", default=[], help="voxels of cubes made on the fly")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
@@ -128,6 +171,12 @@ def main():
         print(json.dumps([float(spent), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6]))
     if options.peer:
         compare(options.peer, options.steps, options.rounds)
+    for voxels in options.sizes:  # fresh processes: peaks of memory are theirs
+        command = [sys.executable, __file__, "--device", options.device, "--size", str(voxels)]
+        kept = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}
+        subprocess.run(command, env={**os.environ, **ONE_THREAD, **kept}, check=True)
+    if options.size:
+        time_on_the_fly(options.size, options.device, 2 * options.steps)
 
 
 if __name__ == "__main__":
