@@ -28,24 +28,22 @@ def draw(summary, mass, density, pairs):
                             rasterized=True)  # fmt: skip
     axes.contour(summary, mass, density.T, levels=levels(density), colors=style.BLACK, linewidths=(0.6, 1.0))
     axes.plot([], [], color=style.BLACK, lw=0.8, label="68 % and 95 % of the volume")
-    ends = [mass[0], mass[-1]]
+    ends = [summary[0], summary[-1]]
     axes.plot(ends, ends, color=style.VERMILION, lw=0.8, ls="--", label="equal")
     figure.colorbar(shown, label=r"$\mathcal{P}(\tilde d, M)$  [dex$^{-2}$]", pad=0.01)
     axes.set(xlabel=r"summary $\tilde d$: $\log_{10}\,(M_\mathrm{pred}\ /\ h^{-1}\mathrm{M}_\odot)$")
     axes.set(ylabel=r"$\log_{10}\,(M_\mathrm{true}\ /\ h^{-1}\mathrm{M}_\odot)$")
     axes.set(xlim=(summary[0], summary[-1]), ylim=(mass[0], mass[-1]))
-    axes.legend(loc="upper left", title=f"{pairs:,} clusters", title_fontsize=7)
+    axes.legend(loc="lower right", title=f"{pairs:,} clusters", title_fontsize=7)
     return figure
 
 
 with runtime.logged(snakemake), style.paper_style():
     inference = load_inference(snakemake.input.joint)
     pairs = inference.joint.pairs
-    reach = 3 * np.sqrt(np.diag(inference.joint.covariance))
-    summary, mass = (
-        np.linspace(values.min() - width, values.max() + width, CELLS)
-        for values, width in ((pairs.summary, reach[0]), (pairs.log10_mass, reach[1]))
-    )
+    reach = 2 * float(np.sqrt(inference.joint.covariance[1, 1]))
+    summary = np.linspace(pairs.summary.min(), pairs.summary.max(), CELLS)
+    mass = np.linspace(pairs.log10_mass.min() - reach, pairs.log10_mass.max() + reach, CELLS)
     grid = inference.prior.log10_mass
     on_grid = inference.on_grid(summary)
     density = np.array([np.interp(mass, grid, row, left=0, right=0) for row in on_grid])

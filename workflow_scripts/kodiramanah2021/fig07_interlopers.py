@@ -24,7 +24,7 @@ def draw(table):
     figure, axes = plt.subplots(figsize=(style.COLUMN_INCH, 3.2), layout="constrained")
     figure.get_layout_engine().set(rect=(0, 0, 1, 0.96))
     alone = table["log10_mass_ratio"].isna()
-    axes.plot(table["log10_m200c"][alone], table["log10_predicted"][alone], ".", ms=1.2, color="0.72", zorder=1,
+    axes.plot(table["log10_m200c"][alone], table["log10_predicted"][alone], ".", ms=1.4, color="0.65", zorder=1,
               label=f"no heavier cluster ({alone.sum():,})", rasterized=True)  # fmt: skip
     part = table[~alone].sort_values("phase_space_distance", ascending=False)
     size = SIZES[0] + (SIZES[1] - SIZES[0]) * NEAREST / np.maximum(part["phase_space_distance"], NEAREST)
@@ -35,9 +35,12 @@ def draw(table):
     axes.plot(ends, ends, color=style.BLACK, lw=0.8, ls="--", zorder=3)
     bar = figure.colorbar(seen, pad=0.01)
     bar.set_label("mass of the interloping cluster / own mass")
+    bar.ax.yaxis.set_major_formatter("{x:g}")
+    bar.ax.yaxis.set_minor_formatter("{x:g}")
+    bar.ax.tick_params(which="minor", labelsize=6)
     axes.set(xlabel=r"$\log_{10}\,(M_\mathrm{true}\ /\ h^{-1}\mathrm{M}_\odot)$")
     axes.set(ylabel=r"$\log_{10}\,(M_\mathrm{pred}\ /\ h^{-1}\mathrm{M}_\odot)$")
-    axes.legend(loc="lower right", handletextpad=0.3, title="size: 1 / distance in phase space", title_fontsize=7)
+    axes.legend(loc="lower right", handletextpad=0.3, markerscale=1.5, title="size: 1 / distance in phase space", title_fontsize=7)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 from clustermass import contracts, provenance, runtime, style
 from clustermass.config.base import Cosmology
@@ -26,8 +27,8 @@ def measure(table, about, settings, cosmology):
         mass_function(both[column].to_numpy(float), volume, GRID, settings.kde_factor).assign(kind=words)
         for column, (words, _colour) in MASSES.items()
     ]
-    theory = {"log10_mass": GRID, "density": theory_mass_function(GRID, low, high, cosmology), "kind": "theory"}
-    frame = stack([*parts, theory])
+    theory = pd.DataFrame({"log10_mass": GRID, "density": theory_mass_function(GRID, low, high, cosmology)})
+    frame = stack([*parts, theory.assign(kind="theory")])
     return frame.assign(area_deg2=area, volume_mpc_h3=volume, clusters=len(both), low_z=low, high_z=high)
 
 
