@@ -78,9 +78,7 @@ with runtime.logged(snakemake), style.paper_style():
     members = contracts.read_table(snakemake.input.members, SURVEY_MEMBERS)
     members["member"] = contracts.read_table(snakemake.input.truth, SURVEY_TRUTH)["member"]
     galaxies = members[members["cluster"] == cluster["cluster"]]
-    inside = (galaxies[["x", "y"]].abs().max(axis=1) <= aperture) & (
-        galaxies["v_los"].abs() <= cut
-    )
+    inside = (galaxies[["x", "y"]].abs().max(axis=1) <= aperture) & (galaxies["v_los"].abs() <= cut)
     galaxies = galaxies[inside]
     v, x, y = (galaxies[name].to_numpy(float) for name in ("v_los", "x", "y"))
     cube = density_3d(v, x, y, np.array([0, len(v)]), aperture, cut, number, kde)[0]

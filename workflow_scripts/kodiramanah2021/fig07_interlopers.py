@@ -40,7 +40,8 @@ def draw(table):
     bar.ax.tick_params(which="minor", labelsize=6)
     axes.set(xlabel=r"$\log_{10}\,(M_\mathrm{true}\ /\ h^{-1}\mathrm{M}_\odot)$")
     axes.set(ylabel=r"$\log_{10}\,(M_\mathrm{pred}\ /\ h^{-1}\mathrm{M}_\odot)$")
-    axes.legend(loc="lower right", handletextpad=0.3, markerscale=1.5, title="size: 1 / distance in phase space", title_fontsize=7)
+    words = {"title": "size: 1 / distance in phase space", "title_fontsize": 7}
+    axes.legend(loc="lower right", handletextpad=0.3, markerscale=1.5, **words)
     return figure
 
 
