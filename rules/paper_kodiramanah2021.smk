@@ -255,7 +255,7 @@ rule kodiramanah2021_fig08:
         mem_mb=2000,
         runtime=5,
     params:
-        msigma=config["msigma"],
+        figures=figure_choices("kodiramanah2021"),
         code=code_version("kodiramanah2021/fig08_dimensions.py"),
     script:
         "../workflow_scripts/kodiramanah2021/fig08_dimensions.py"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numba
 import torch
 
 
@@ -25,6 +26,7 @@ def prepared(device: str, threads: int) -> Iterator[torch.device]:
     if device == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("device: expected a GPU for 'cuda', torch finds none; set device: cpu")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS does not repeat its sums
+    numba.get_num_threads()  # starts its threads now: where its OpenMP is torch's, that sets the number for both
     threads_before, mode_before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     filling: Any = torch.utils.deterministic  # its attribute is not declared
     fill, benchmark = filling.fill_uninitialized_memory, torch.backends.cudnn.benchmark
