@@ -257,6 +257,11 @@ def own_posteriors(wildcards):
     return path.format(**wildcards) if wildcards.density == "own" else []
 
 
+def posterior_settings(*keys):
+    """Return those settings of posteriors that a rule depends on."""
+    return {key: config["posterior"][key] for key in keys}
+
+
 def checked_variant(wildcards):
     """Return what a training of the checks changes; None: the main training."""
     name = wildcards.model.removeprefix("cnn3d").removeprefix("_")

@@ -51,13 +51,13 @@ rule observed_centres:
     params:
         observed=observed_settings,
         cosmology=config["cosmology"],
-        labels=config["labels"],
+        labels=lambda wildcards: config["labels"] if centre_catalogues(wildcards) else {},
         cell_deg=footprint_cells("cell_deg"),
         closing_cells=footprint_cells("closing_cells"),
         kinds=of_centres("kind", "labels"),
         published=of_centres("cosmology"),
         references=of_centres("reference", ""),
-        rescaled=config["masses"] == "rescaled",
+        rescaled=lambda wildcards: bool(centre_catalogues(wildcards)) and config["masses"] == "rescaled",
         code=code_version("observed/centres.py"),
     script:
         "../workflow_scripts/observed/centres.py"
@@ -122,7 +122,7 @@ rule observed_masses:
         networks=config["networks"],
         kde3d=config["kde3d"],
         training=config["training_cnn3d"],
-        posterior=config["posterior"],
+        posterior=posterior_settings("limits"),
         seed=config["seed"],
         code=code_version("observed/masses.py"),
     script:

@@ -182,7 +182,7 @@ rule training_flow:
         runtime=60,
     params:
         flow=config["neural_flow"],
-        posterior=config["posterior"],
+        posterior=posterior_settings("bandwidth", "edge", "mass_margin_dex", "mass_step_dex"),
         kde=config["kde"],
         velocity_cut_km_s=config["mock_observation"]["velocity_cut_km_s"],
         aperture_mpc_h=config["mock_observation"]["aperture_mpc_h"],
@@ -215,7 +215,7 @@ rule training_end_to_end:
         runtime=240,
     params:
         network=config["networks"]["cnn3d"],
-        posterior=config["posterior"],
+        posterior=posterior_settings("bandwidth", "edge", "mass_margin_dex", "mass_step_dex", "flow"),
         kde3d=config["kde3d"],
         training=config["training_cnn3d"],
         aperture_mpc_h=lambda wildcards: cube_aperture(wildcards.mock),
