@@ -42,7 +42,7 @@ rule all:
     input:
         rules.universe.input,
         rules.ho2019.input if ho2019_boxes(config["source"]) else [],
-        rules.kodiramanah2021.input,
+        rules.kodiramanah2021.input if has_redshifts(config["source"]) else [],
         rules.lin2022.input,
 
 

@@ -198,6 +198,13 @@ def redshift_file(wildcards):
     return [] if path is None else str(path)
 
 
+def has_redshifts(source):
+    """Return whether redshifts are at hand: `all` asks no archive for a survey; the target kodiramanah2021 does."""
+    surveys = [config["observed"]["samples"][name]["redshifts"] for name in observed_samples(source)]
+    stanzas = [RedshiftSurvey(**config["observed"]["surveys"][name]) for name in surveys if name != "simulated"]
+    return source == "simulated" or any(local_file(stanza, Archive(**config["archive"])) for stanza in stanzas)
+
+
 def footprint_cells(key):
     """Return a function that gives how the footprint of a sample's survey is measured."""
     default = RedshiftSurvey(title="simulated").model_dump()

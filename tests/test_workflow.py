@@ -1,8 +1,11 @@
 """The workflow on simulated data, at its smallest: it makes everything, and again only what changed."""
 
+import json
+
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from workflow_copy import KODIRAMANAH2021 as OBSERVED_PRODUCTS
 from workflow_copy import Workflow, check_products
 
 from clustermass import contracts
@@ -11,7 +14,10 @@ MATCHES = {"crossmatch_match": 5, "crossmatch_chance": 1}
 CONFIGURED = {"crossmatch_match": 1, "crossmatch_chance": 1}
 PAGES = {"lin2022_fig01": 1, "lin2022_counts": 1}
 LABELLED = {**MATCHES, "crossmatch_labels": 1, **PAGES}
-SKY = {"data_richness": 1, "data_spectroscopy": 1, **LABELLED}
+ON_OBSERVED = {f"kodiramanah2021_{name}": 1 for name in ("fig10", "figA1", "masses")}
+WEIGHED = {"observed_masses": 1, **ON_OBSERVED}
+OBSERVED = {"observed_redshifts": 1, "observed_centres": 1, "observed_phase_space": 1, **WEIGHED}
+SKY = {"data_richness": 1, "data_spectroscopy": 1, **LABELLED, **OBSERVED}
 CONE = {"data_halos": 1, **SKY, "data_survey": 5, "data_catalogue_simulated": 5}
 CONE_GALAXIES = {**SKY, "data_survey": 1, "data_catalogue_simulated": 1}
 TRAINED = {"training_cnn": 2, "training_cnn_few": 2, "training_msigma": 2, "training_sdm": 2}
@@ -23,8 +29,20 @@ STATISTICS = ["abundance", "fig08", "fig09", "fig10", "table2", "table3", "table
 ON_ESTIMATORS = {f"ho2019_{name}": 1 for name in PREDICTED}
 PICTURES = {"validation_matter": 2, "validation_galaxies": 2, "validation_summary": 1, "validation_performance": 1}
 VALIDATION = {"validation_measure": 4, **PICTURES}
-DRAWN = {**ON_MOCK, **ON_ESTIMATORS, "ho2019_fig04": 1, **PICTURES, **PAGES}
+DRAWN = {**ON_MOCK, **ON_ESTIMATORS, "ho2019_fig04": 1, **PICTURES, **PAGES, **ON_OBSERVED, "kodiramanah2021_checks": 1}
+DRAWN |= {f"kodiramanah2021_fig{number:02d}": 1 for number in range(1, 10)}
 IN_BINS = {f"ho2019_fig{number:02d}": 1 for number in (2, 3, 6, 7, 8, 9)}
+STACKED = {f"kodiramanah2021_{name}": 1 for name in ("fig04", "fig05", "fig10", "figA1")}
+POSTERIORS = {
+    "posteriors_density": 4,
+    **{f"kodiramanah2021_{name}": 1 for name in ("fig04", "fig05", "fig06", "fig07")},
+}
+CHECKED = {"interpretation_checks": 1, "kodiramanah2021_checks": 1}
+CNN3D = {"training_cnn3d": 7, "training_end_to_end": 1, "interpretation_missing": 1, **CHECKED, **POSTERIORS, **WEIGHED}
+SURVEYED = {"phase_space_survey": 1, "kodiramanah2021_fig01": 1, "kodiramanah2021_fig02": 1, **CNN3D}
+GAINED = {"interpretation_information_gain": 1, "kodiramanah2021_fig09": 1}
+ON_HO2019 = {"training_cnn3d": 1, "training_flow": 1, "kodiramanah2021_fig08": 1, **GAINED}
+KODIRAMANAH2021 = {**SURVEYED, **ON_HO2019, "training_cnn3d": 8}
 HO2019 = {"phase_space_ho2019": 1, **ON_MOCK, **TRAINED, **JUDGED, **ON_ESTIMATORS}
 SMALL = [
     "nbody={box_mpc_h: 125, particles_per_side: 64, steps: 5}", "lightcone={ra_deg: [150, 160], dec_deg: [0, 10]}",
@@ -93,7 +111,7 @@ def test_every_rule_wrote_its_log_and_benchmark(simulated):
     }
     timed = {path.as_posix().removesuffix(".benchmark.tsv") for path in simulated.folder.glob("logs/**/*.tsv")}
     assert {f"{simulated.folder.as_posix()}/{log}" for log in logs} == timed
-    assert len(logs) == 78
+    assert len(logs) == 113
     assert "redMaPPer: {'read'" in (simulated.folder / "logs/simulated/data/catalogues/redmapper.log").read_text()
 
 
@@ -125,16 +143,27 @@ def test_a_comment_reruns_nothing(simulated):
         ("crossmatch={separation: none}", {**CONFIGURED, "crossmatch_labels": 1, **PAGES}),
         ("crossmatch={chance_shifts: 3}", {"crossmatch_chance": 1, "lin2022_counts": 1}),
         ("catalogues={xcs: {title: X}}", PAGES),
-        ("spectroscopy={collisions: pairs}", {"data_spectroscopy": 1}),
+        ("spectroscopy={collisions: pairs}", {"data_spectroscopy": 1, **OBSERVED}),
         ("lightcone={min_mass_msun: 2.0e13}", CONE),
-        ("universe={min_particles: 60}", {"universe_halos": 6, "universe_galaxies": 6, **VALIDATION, **CONE, **HO2019}),
+        (
+            "universe={min_particles: 60}",
+            {"universe_halos": 6, "universe_galaxies": 6, **VALIDATION, **CONE, **HO2019, **KODIRAMANAH2021},
+        ),
         ("universe={cone_max_abs_mag_r: -19.1}", {"universe_galaxies": 2, **CONE_GALAXIES}),
         (
             "galaxies={satellite_velocity_bias: guo2015}",
-            {"universe_galaxies": 6, **VALIDATION, **CONE_GALAXIES, **HO2019},
+            {"universe_galaxies": 6, **VALIDATION, **CONE_GALAXIES, **HO2019, **KODIRAMANAH2021},
         ),
-        ("mock_observation={min_richness: 12}", HO2019),
-        ("interpretation={bootstrap_draws: 100}", {**JUDGED, **{f"ho2019_{name}": 1 for name in STATISTICS}}),
+        ("mock_observation={min_richness: 12}", {**HO2019, **ON_HO2019}),
+        (
+            "interpretation={bootstrap_draws: 100}",
+            {**JUDGED, **{f"ho2019_{name}": 1 for name in STATISTICS}, **CHECKED, **GAINED},
+        ),
+        ("survey_mocks={kodiramanah2021: {faintest_r: 17.9}}", SURVEYED),
+        ("survey_mocks={hecs: {faintest_r: 20.9}}", {}),
+        ("posterior={rank_bins: 10}", {**POSTERIORS, **WEIGHED}),
+        ("checks={variants: {wide: {bandwidth: 0.21}}}", {"training_cnn3d": 1, **CHECKED}),
+        ("observed={finder: {min_contrast: 5}}", OBSERVED),
         (
             "catalogues={mcxc: {luminosity_mass: {slope: 1.3}}}",
             {"data_catalogue_simulated": 1, **MATCHES, "crossmatch_labels": 1, **PAGES},
@@ -151,7 +180,7 @@ def test_a_setting_reruns_what_depends_on_it(simulated, setting, expected):
         ("clustermass/crossmatch.py", "np.lexsort((second, first, kpc))", "np.lexsort((first, second, kpc))",
          {**MATCHES, "crossmatch_labels": 1, **PAGES}),
         ("clustermass/style.py", 'SKY, GREEN, YELLOW = "#E69F00"', 'SKY, GREEN, YELLOW = "#E69F01"', DRAWN),
-        ("clustermass/metrics.py", "+ 0.5) * width", "+ 0.0) * width", {**IN_BINS, **PAGES}),
+        ("clustermass/metrics.py", "+ 0.5) * width", "+ 0.0) * width", {**IN_BINS, **STACKED, **PAGES}),
         ("lin2022/fig01_mass_redshift.py", "alpha=0.35", "alpha=0.3", {"lin2022_fig01": 1}),
     ],
 )  # fmt: skip
@@ -160,6 +189,21 @@ def test_code_reruns_what_uses_it(simulated, file, old, new, expected):
     planned = simulated.planned()
     simulated.edit(f"workflow_scripts/{file}", new, old)
     assert planned == expected
+
+
+@pytest.mark.archival
+def test_real_redshifts_give_masses_of_real_clusters(simulated, archive):
+    options = {"folder": str(archive), "vizier_server": "http://127.0.0.1:9", "attempts": 1}
+    settings = ["source=archival", f"archive={json.dumps(options)}"]
+    simulated.snakemake("kodiramanah2021", "--config", *settings)
+    for path in OBSERVED_PRODUCTS:
+        assert (simulated.folder / path.format(source="archival")).stat().st_size > 0
+    masses = pd.read_csv(simulated.folder / "results/archival/kodiramanah2021/masses.csv").set_index("name")
+    rich = masses.loc[["Coma", "A1689", "A2029", "A2261"]]
+    assert (rich["galaxies"] > 100).all()
+    assert rich[["log10_m200c", "plus", "minus", "log10_reference", "log10_virial"]].notna().all(axis=None)
+    assert "skyserver" in masses.loc["left out", "flags"].lower()
+    assert masses["data"].unique().tolist() == ["real data"]
 
 
 def test_wrong_settings_stop_before_any_job(simulated):

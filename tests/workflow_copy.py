@@ -76,9 +76,21 @@ HO2019 = [
 ]
 
 
+KODIRAMANAH2021 = [
+    *(f"figures/{{source}}/kodiramanah2021/{n}.{kind}" for n in ("fig10", "figA1") for kind in ("pdf", "png")),
+    *(f"results/{{source}}/kodiramanah2021/{n}.csv" for n in ("fig10", "figA1")),
+    *(f"results/{{source}}/kodiramanah2021/masses.{kind}" for kind in ("csv", "md", "tex")),
+]
+ON_MOCKS = [
+    *(f"figures/{{source}}/kodiramanah2021/fig{n:02d}.{kind}" for n in range(1, 10) for kind in ("pdf", "png")),
+    *(f"results/{{source}}/kodiramanah2021/fig{n:02d}.csv" for n in range(1, 10)),
+    *(f"results/{{source}}/kodiramanah2021/checks.{kind}" for kind in ("csv", "md", "tex")),
+]
+
+
 def check_products(workflow, source):
     """All artefacts are there, and say what they were made on."""
-    for result in RESULTS + (HO2019 if source == "simulated" else []):
+    for result in RESULTS + (HO2019 + ON_MOCKS + KODIRAMANAH2021 if source == "simulated" else []):
         assert (workflow.folder / result.format(source=source)).stat().st_size > 0
     counts = pd.read_csv(workflow.folder / f"results/{source}/lin2022/counts.csv")
     assert counts["data"].unique().tolist() == ["simulated data" if source == "simulated" else "real data"]
