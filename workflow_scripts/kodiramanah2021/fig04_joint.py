@@ -34,7 +34,7 @@ def draw(summary, mass, density, pairs):
     axes.set(xlabel=r"summary $\tilde d$: $\log_{10}\,(M_\mathrm{pred}\ /\ h^{-1}\mathrm{M}_\odot)$")
     axes.set(ylabel=r"$\log_{10}\,(M_\mathrm{true}\ /\ h^{-1}\mathrm{M}_\odot)$")
     axes.set(xlim=(summary[0], summary[-1]), ylim=(mass[0], mass[-1]))
-    axes.legend(loc="lower right", title=f"{pairs:,} clusters", title_fontsize=7)
+    axes.legend(loc="upper left", title=f"{pairs:,} clusters", title_fontsize=7)
     return figure
 
 
