@@ -13,6 +13,7 @@ from clustermass.constants import G
 from clustermass.galaxies.background import efunc, mean_concentration, r200c, v200
 from clustermass.galaxies.structure import nfw_mass, nfw_radius, radial_dispersion, random_directions
 from clustermass.observed.virial import (
+    gaussian_on_background,
     inverse_separations,
     projected_virial_radius,
     sight_line_dispersion,
@@ -150,7 +151,7 @@ def test_a_small_aperture_is_extended_to_r200c() -> None:
 
 def test_bootstrap_errors_are_the_scatter() -> None:
     rng = np.random.default_rng(8)
-    found = [weigh(*planted(14.6, 80, rng), Z, 4.0, Virial(bootstrap=60), COSMOLOGY, rng) for _ in range(30)]
+    found = [weigh(*planted(14.6, 80, rng), Z, 4.0, Virial(bootstrap=60), COSMOLOGY, rng) for _ in range(90)]
     scatter = np.std([one.log10_m200c for one in found])
     error = np.median([(one.high - one.low) / 2 for one in found])
     assert all(one.low <= one.high for one in found)
@@ -187,3 +188,17 @@ def test_galaxies_of_one_velocity_or_far_apart_have_no_mass() -> None:
         found = weigh(*galaxies, Z, 4.0, Virial(bootstrap=10), COSMOLOGY, rng)
         assert np.isnan(found.log10_m200c)
         assert not found.member.any()
+
+
+def test_gaussian_is_told_from_an_even_background() -> None:
+    rng = np.random.default_rng(11)
+    members, others = rng.normal(150.0, 400.0, 3000), rng.uniform(-2200, 2200, 4500)
+    centre, sigma = gaussian_on_background(np.ones(7500), np.concatenate([members, others]), 2200.0)
+    assert centre == pytest.approx(150, abs=30)
+    assert sigma == pytest.approx(400, rel=0.08)
+    assert np.std(np.concatenate([members, others])) > 900  # what a plain dispersion would begin from
+    alone = gaussian_on_background(np.ones(3000), members, 2200.0)
+    assert alone[1] == pytest.approx(np.std(members), rel=0.05)
+    weighted = gaussian_on_background(np.repeat([1.0, 0.0], [3000, 4500]), np.concatenate([members, others]), 2200.0)
+    assert weighted == pytest.approx(alone)
+    assert np.isnan(gaussian_on_background(np.ones(3), np.array([1.0, 2.0, 3.0]), 2200.0)[1])

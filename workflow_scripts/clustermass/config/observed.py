@@ -135,6 +135,9 @@ class Virial(Section):
     cut: Positive = Field(
         2.7, description="members are within so many line-of-sight dispersions at their radius (Mamon et al. 2010)"
     )
+    window_km_s: Positive = Field(
+        2200.0, description="half-length of the window in velocity in which interlopers are even, at first [km/s]"
+    )
     tracer_concentration: Positive = Field(
         1.0, description="concentration of the galaxies over that of the matter (GalWCat19: one profile for both)"
     )

@@ -26,6 +26,7 @@ _LOG_X = np.linspace(np.log(5e-3), np.log(6.0), 60)  # nodes of radius [R200c]
 _FAR = 8.0  # e-folds beyond a radius that integrals along the line of sight go
 _SOFTENING = 0.01  # Mpc/h: pairs of galaxies in one place say nothing about the cluster
 _SIZES = (0.01, 5.0)  # Mpc/h: R200c outside are of no cluster
+_ROUNDS, _COLDEST = 40, 100.0  # of the first dispersion; km/s: below the dispersion of any cluster
 _LOG_MASS = np.linspace(10.0, 16.5, 66)  # nodes of the concentration's relation, log10 Msun/h
 
 
@@ -222,7 +223,7 @@ def weigh(
     relation = mean_concentration(10**_LOG_MASS, redshift, cosmology)
     drawn = rng.multinomial(n, np.full(n, 1 / n), size=settings.bootstrap)
     weights = np.concatenate([np.ones((1, n), np.int64), drawn]).astype(np.float64)
-    limits = settings.cut, float(aperture), hubble, float(settings.min_members)
+    limits = settings.cut, float(aperture), hubble, float(settings.min_members), settings.window_km_s
     tables = h.surface, h.along, relation
     galaxies = np.hypot(x, y), np.asarray(v_los, np.float64), inverse_separations(x, y, _SOFTENING)
     mass, sigma, member = _iterate(weights, *galaxies, *tables, *limits, settings.iterations)
@@ -263,6 +264,39 @@ def _moments(weights: Floats, v_los: Floats, centre: float, limit: float) -> tup
 
 
 @compiled
+def gaussian_on_background(weights: Floats, v_los: Floats, reach: float) -> tuple[float, float]:
+    """Return mean and dispersion [km/s] of a Gaussian among velocities that else are even; NaN for fewer than four.
+
+    By expectation and maximisation from 500 km/s.
+    A dispersion of all velocities would be that of the window where interlopers outnumber members, and an iteration
+    that begins there keeps them.
+
+    Parameters
+    ----------
+    weights : array, shape (n,)
+        How often each galaxy counts.
+    v_los : array, shape (n,)
+        [km/s]
+    reach : float
+        Half-length of the window that the background is even in [km/s].
+    """
+    total = weights.sum()
+    if total < 4:
+        return np.nan, np.nan
+    share, centre, sigma = 0.5, 0.0, 500.0
+    for _ in range(_ROUNDS):
+        peak = share / (np.sqrt(2 * np.pi) * sigma) * np.exp(-(((v_los - centre) / sigma) ** 2) / 2)
+        belongs = weights * peak / (peak + (1 - share) / (2 * reach))
+        number = belongs.sum()
+        if number < 2:
+            return np.nan, np.nan
+        centre = (belongs * v_los).sum() / number
+        sigma = max(np.sqrt((belongs * (v_los - centre) ** 2).sum() / number), _COLDEST)
+        share = min(number / total, 0.99)
+    return centre, sigma
+
+
+@compiled
 def _iterate(
     weights: Floats,
     radius: Floats,
@@ -275,6 +309,7 @@ def _iterate(
     aperture: float,
     hubble: float,
     fewest: float,
+    window: float,
     rounds: int,
 ) -> tuple[Floats, Floats, Bools]:
     """Return mass and dispersion for every row of weights, NaN where members are few, and members of the first."""
@@ -282,9 +317,7 @@ def _iterate(
     first = np.zeros(len(radius), np.bool_)
     for draw in range(len(weights)):
         inner = np.where(radius <= min(1.0, aperture), weights[draw], 0.0)
-        centre, sigma = _moments(inner, v_los, 0.0, np.inf)
-        for _ in range(3):  # a first dispersion, clipped
-            centre, sigma = _moments(inner, v_los, centre, 2.5 * sigma)
+        centre, sigma = gaussian_on_background(inner, v_los, window)
         r200 = np.sqrt(3) * sigma / (10 * hubble)
         enough = sigma > 0
         turn, change = 0, 1.0
