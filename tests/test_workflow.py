@@ -9,6 +9,7 @@ from workflow_copy import KODIRAMANAH2021 as OBSERVED_PRODUCTS
 from workflow_copy import Workflow, check_products
 
 from clustermass import contracts
+from clustermass.posterior.contracts import POSTERIOR_SUMMARIES
 
 MATCHES = {"crossmatch_match": 5, "crossmatch_chance": 1}
 CONFIGURED = {"crossmatch_match": 1, "crossmatch_chance": 1}
@@ -189,6 +190,16 @@ def test_code_reruns_what_uses_it(simulated, file, old, new, expected):
     planned = simulated.planned()
     simulated.edit(f"workflow_scripts/{file}", new, old)
     assert planned == expected
+
+
+def test_any_estimator_can_be_given_posteriors(simulated):
+    folder = "results/simulated/posteriors/ho2019/msigma_contaminated/kde"
+    simulated.snakemake(f"{folder}/posteriors.parquet")
+    table = contracts.read_table(simulated.folder / folder / "posteriors.parquet", POSTERIOR_SUMMARIES)
+    kept = table[~table["extrapolated"]]
+    assert len(kept) > 100
+    assert (kept["low68"] < kept["median"]).all()
+    assert (kept["median"] < kept["high68"]).all()
 
 
 @pytest.mark.archival
