@@ -114,12 +114,13 @@ rule observed_masses:
         "../envs/torch.yaml"
     threads: 1
     resources:
+        gpu=int(config["training_cnn3d"]["device"] == "cuda"),
         mem_mb=5000,
         runtime=30,
     params:
         observed=observed_settings,
         cosmology=config["cosmology"],
-        networks=config["networks"],
+        networks={"cnn3d": config["networks"]["cnn3d"]},
         kde3d=config["kde3d"],
         training=config["training_cnn3d"],
         posterior=posterior_settings("limits"),

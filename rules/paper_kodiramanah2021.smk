@@ -164,6 +164,8 @@ rule kodiramanah2021_fig05:
         runtime=5,
     params:
         figures=figure_choices("kodiramanah2021"),
+        interpretation={"bootstrap_draws": config["interpretation"]["bootstrap_draws"]},
+        seed=config["seed"],
         code=code_version("kodiramanah2021/fig05_predictions.py"),
     script:
         "../workflow_scripts/kodiramanah2021/fig05_predictions.py"
@@ -195,6 +197,7 @@ rule kodiramanah2021_fig06:
         mem_mb=2000,
         runtime=5,
     params:
+        posterior=posterior_settings("fewest_in_bin"),
         code=code_version("kodiramanah2021/fig06_calibration.py"),
     script:
         "../workflow_scripts/kodiramanah2021/fig06_calibration.py"
@@ -256,6 +259,8 @@ rule kodiramanah2021_fig08:
         runtime=5,
     params:
         figures=figure_choices("kodiramanah2021"),
+        interpretation={"bootstrap_draws": config["interpretation"]["bootstrap_draws"]},
+        seed=config["seed"],
         code=code_version("kodiramanah2021/fig08_dimensions.py"),
     script:
         "../workflow_scripts/kodiramanah2021/fig08_dimensions.py"
@@ -314,6 +319,7 @@ rule kodiramanah2021_fig10:
         runtime=5,
     params:
         samples=lambda wildcards: observed_samples(wildcards.source),
+        trained_on=lambda wildcards: simulation(wildcards.source),
         code=code_version("kodiramanah2021/fig10_contrast.py"),
     script:
         "../workflow_scripts/kodiramanah2021/fig10_contrast.py"
@@ -343,6 +349,7 @@ rule kodiramanah2021_figA1:
         runtime=5,
     params:
         samples=lambda wildcards: observed_samples(wildcards.source),
+        trained_on=lambda wildcards: simulation(wildcards.source),
         cosmology=config["cosmology"],
         observed=config["observed"],
         code=code_version("kodiramanah2021/figA1_mass_function.py"),
@@ -404,6 +411,7 @@ rule kodiramanah2021_masses:
         runtime=5,
     params:
         samples=lambda wildcards: observed_samples(wildcards.source),
+        trained_on=lambda wildcards: simulation(wildcards.source),
         code=code_version("kodiramanah2021/masses.py"),
     script:
         "../workflow_scripts/kodiramanah2021/masses.py"

@@ -144,6 +144,7 @@ rule training_cnn3d:
         "../envs/torch.yaml"
     threads: 1
     resources:
+        gpu=int(config["training_cnn3d"]["device"] == "cuda"),
         mem_mb=8000,
         runtime=240,
     params:
@@ -211,6 +212,7 @@ rule training_end_to_end:
         "../envs/torch.yaml"
     threads: 1
     resources:
+        gpu=int(config["training_cnn3d"]["device"] == "cuda"),
         mem_mb=8000,
         runtime=240,
     params:

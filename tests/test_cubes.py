@@ -8,8 +8,13 @@ import pytest
 import torch
 
 from clustermass.config.dynamics import Kde3d
-from clustermass.cubes import HO2019, SURVEY, ho_splits, mock_of, survey_splits
+from clustermass.config.networks import PhaseSpaceNetwork
+from clustermass.config.training import Training
+from clustermass.cubes import HO2019, SURVEY, cube_inputs, ho_splits, mock_of, survey_splits
 from clustermass.kde3d import density_3d
+from clustermass.training.checkpoint import CheckpointError, load_trained
+from clustermass.training.folds import Fold, train_folds
+from clustermass.training.trainer import Samples
 
 SETS = ["train", "validation", "test", "evaluation"]
 
@@ -110,3 +115,19 @@ def test_cubes_are_those_of_each_clusters_galaxies(mock, clusters, counts):
 def test_kinds_of_mocks():
     assert mock_of("ho2019") is HO2019
     assert mock_of("kodiramanah2021") is mock_of("hecs") is SURVEY
+
+
+def test_a_network_of_other_cubes_is_refused(tmp_path):
+    network = PhaseSpaceNetwork(velocity_bins=8)
+    samples = Samples(np.random.default_rng(1).random((12, 8), np.float32), np.linspace(14, 15, 12))
+    settings = Training(epochs=1, max_norm=None)
+    fold = Fold(0, np.arange(12), np.empty(0, np.int64))
+    about = cube_inputs(4.0, Kde3d())
+    train_folds(
+        network, settings, samples, [fold], np.random.default_rng(2), 1, folder=tmp_path / "models", inputs=about
+    )
+    assert load_trained(tmp_path / "models", network, about).scale.unit > 0
+    with pytest.raises(CheckpointError, match=r"inputs.bandwidth: expected 0.2, got 0.175"):
+        load_trained(tmp_path / "models", network, cube_inputs(4.0, Kde3d(bandwidth=0.2)))
+    with pytest.raises(CheckpointError, match=r"inputs.aperture_mpc_h: expected 1.6, got 4.0"):
+        load_trained(tmp_path / "models", network, cube_inputs(1.6, Kde3d()))

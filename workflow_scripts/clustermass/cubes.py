@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,6 +66,18 @@ class Mock:
             raise ValueError(f"members: expected {counts.sum()} galaxies in the order of the clusters, got others")
         v_los, x, y = (members[name].to_numpy(float) for name in ("v_los", "x", "y"))
         return Cubes(v_los, x, y, offsets(counts), aperture, settings.velocity_cut_km_s, voxels, settings)
+
+
+def cube_inputs(aperture: float, settings: Kde3d) -> dict[str, Any]:
+    """Return what makes cubes, beside their voxels, as checkpoints hold it: a network of others is refused.
+
+    Parameters
+    ----------
+    aperture : float
+        Half-side of the window on the sky [Mpc/h].
+    settings : Kde3d
+    """
+    return {"aperture_mpc_h": aperture, **settings.model_dump(mode="json", exclude={"threads"})}
 
 
 def survey_splits(clusters: pd.DataFrame) -> Splits:

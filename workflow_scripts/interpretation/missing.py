@@ -9,6 +9,7 @@ from clustermass.config.dynamics import Kde3d
 from clustermass.config.networks import CubeNetwork
 from clustermass.config.survey_mock import SurveyMock
 from clustermass.config.training import Training
+from clustermass.cubes import cube_inputs
 from clustermass.kde3d import Cubes
 from clustermass.mock_observation.ragged import offsets
 from clustermass.mock_observation.survey_contracts import SURVEY_CLUSTERS, SURVEY_MEMBERS
@@ -19,7 +20,7 @@ with runtime.logged(snakemake):
     kde, training = Kde3d(**snakemake.params.kde3d), Training(**snakemake.params.training)
     network, options = CubeNetwork(**snakemake.params.network), SurveyMock(**snakemake.params.options)
     aperture, fewest = options.counted_mpc_h, options.min_galaxies
-    model = load_trained(snakemake.input.models, network)
+    model = load_trained(snakemake.input.models, network, cube_inputs(aperture, kde))
     clusters = contracts.read_table(snakemake.input.clusters, SURVEY_CLUSTERS)
     judged = clusters.loc[clusters["set"] == "evaluation", "cluster"].to_numpy()
     members = contracts.read_table(snakemake.input.members, SURVEY_MEMBERS)

@@ -11,7 +11,7 @@ from clustermass.config.checks import Checks, Variant
 from clustermass.config.dynamics import Kde3d
 from clustermass.config.networks import CubeNetwork
 from clustermass.config.training import Training
-from clustermass.cubes import mock_of
+from clustermass.cubes import cube_inputs, mock_of
 from clustermass.estimators import Stopwatch, predictions, spread_training
 from clustermass.predictions import PREDICTIONS, TIMING
 from clustermass.training.folds import Fold, train_folds
@@ -29,16 +29,21 @@ with runtime.logged(snakemake):
         checks, variant = Checks(**snakemake.params.checks), Variant(**snakemake.params.variant)
         fits, some = runtime.generator(snakemake.params.seed, "training_cnn3d_variants", {}).spawn(2)
         network = CubeNetwork(**{**snakemake.params.network, "voxels": checks.voxels})
-        training = training.model_copy(update={"epochs": checks.epochs})
+        steps = {"epochs": checks.epochs, "schedule": "inverse", "patience": checks.patience}
+        training = training.model_copy(update=steps)
         rows = spread_training(rows, checks.training_clusters, some)
         aperture, stop_on = variant.aperture_mpc_h or aperture, variant.stop_on
         kde = kde.model_copy(update={"bandwidth": variant.bandwidth or kde.bandwidth})
     members = contracts.read_table(snakemake.input.members, mock.members)
     cubes = mock.cubes(clusters, members, aperture, network.voxels, kde)
     samples = Samples(cubes, clusters["log10_m200c"].to_numpy())
-    fold = Fold(0, rows, made[0].validation if stop_on == "validation" else made[0].test)
+    stopping = made[0].validation
+    if stop_on == "test":  # as many as validation has, so that only the leak differs
+        stopping = spread_training(made[0].test, len(stopping), some)
+    fold, about = Fold(0, rows, stopping), cube_inputs(aperture, kde)
     with watch("training", len(rows) * training.epochs, training.threads):
-        (model,) = train_folds(network, training, samples, [fold], fits, 1, folder=snakemake.output.get("models"))
+        folder = snakemake.output.get("models")
+        (model,) = train_folds(network, training, samples, [fold], fits, 1, folder=folder, inputs=about)
     with watch("evaluation", sum(len(split.test) for split in made), training.threads):
         tables = []
         for split in made:

@@ -10,7 +10,7 @@ from clustermass.config.dynamics import Kde3d
 from clustermass.config.flow import FlowNetwork
 from clustermass.config.posterior import Posterior
 from clustermass.config.training import Training
-from clustermass.cubes import mock_of
+from clustermass.cubes import cube_inputs, mock_of
 from clustermass.estimators import Stopwatch, predictions
 from clustermass.posterior.grid import Posteriors
 from clustermass.posterior.joint import grid_between
@@ -32,9 +32,10 @@ with runtime.logged(snakemake):
     members = contracts.read_table(snakemake.input.members, mock.members)
     cubes = mock.cubes(clusters, members, snakemake.params.aperture_mpc_h, network.encoder.voxels, kde)
     fold, folder = Fold(0, rows, made[0].validation), Path(snakemake.output.models)
+    about = cube_inputs(snakemake.params.aperture_mpc_h, kde)
     with watch("training", len(rows) * training.epochs, training.threads):
         fits = runtime.job_generator(snakemake)
-        (model,) = train_folds(network, training, Samples(cubes, mass), [fold], fits, 1, folder=folder)
+        (model,) = train_folds(network, training, Samples(cubes, mass), [fold], fits, 1, folder=folder, inputs=about)
     grid, tables, densities = grid_between(mass[rows].min(), mass[rows].max(), posterior), [], []
     with watch("evaluation", sum(len(split.test) for split in made), training.threads):
         for split in made:

@@ -38,7 +38,11 @@ class Checks(Section):
 
     training_clusters: Count = Field(3000, description="clusters that each trains on, at most")
     voxels: Annotated[int, Field(ge=16)] = Field(24, description="voxels along each side of their cubes")
-    epochs: Count = Field(8, description="passes over the training set, at most")
+    epochs: Count = Field(12, description="passes over the training set, at most")
+    patience: Count = Field(
+        3,
+        description="epochs without a lower loss of the stopping set before stopping; the rate does not fall",
+    )
     variants: dict[str, Variant] = Field(
         VARIANTS, description="trainings by name; `reference` is what others are compared with"
     )

@@ -38,12 +38,15 @@ class Identity:
         None, when reading: any.
     samples : str, optional
         Checksum of the samples, see `folds.fingerprints`. None, when reading: any.
+    inputs : dict, optional
+        What made the inputs, as JSON holds it: window and kernels. None, when reading: any.
     """
 
     network: Section
     settings: Training | None = None
     seed: int | None = None
     samples: str | None = None
+    inputs: dict[str, Any] | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return the known parts as JSON holds them; where the training ran is left out."""
@@ -53,6 +56,7 @@ class Identity:
             "training": self.settings and self.settings.model_dump(mode="json", exclude=_NOT_IN_WEIGHTS),
             "seed": self.seed,
             "samples": self.samples,
+            "inputs": self.inputs,
         }
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -87,18 +91,18 @@ def load_checkpoint(path: str | Path, identity: Identity) -> State:
     return State(tensors, progress["step"], LabelScale(**progress["scale"]), progress["curves"], progress["best"])
 
 
-def load_trained(folder: str | Path, network: Section) -> Trained:
+def load_trained(folder: str | Path, network: Section, inputs: dict[str, Any] | None = None) -> Trained:
     """Read the network that one training left in a folder; of several folds the last.
 
     Raises
     ------
     CheckpointError
-        The folder holds none, or one of another network.
+        The folder holds none, or one of another network or of inputs that were made in another way.
     """
     files = sorted(Path(folder).glob("*.safetensors"))
     if not files:
         raise CheckpointError(f"{folder}: expected a checkpoint of a training, got a folder without any")
-    return trained(network, load_checkpoint(files[-1], Identity(network)))
+    return trained(network, load_checkpoint(files[-1], Identity(network, inputs=inputs)))
 
 
 def _differences(expected: dict[str, Any], found: dict[str, Any], prefix: str = "") -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +93,7 @@ def train_folds(
     workers: int,
     *,
     folder: str | Path | None = None,
+    inputs: dict[str, Any] | None = None,
     say: Callable[[str], None] = print,
 ) -> list[Trained]:
     """Train a network on every fold; the results do not depend on the number of workers.
@@ -114,6 +116,8 @@ def train_folds(
         every epoch they are written to a folder beside it (see `unfinished_folder`), which is removed in the end: a
         workflow removes the outputs of a job that was killed, but not that folder, so that the job resumes its
         trainings. What lies there of another training is started anew. Without a folder nothing is left behind.
+    inputs : dict, optional
+        What made the inputs, written into the checkpoints; see `Identity`.
     say : callable
         Takes a line of progress after every epoch.
 
@@ -136,7 +140,7 @@ def train_folds(
         raise ValueError(f"folds: expected at least one, each with its own number, got the numbers {numbers}")
     seeds = [int(seed) for seed in rng.integers(2**62, size=len(folds))]
     marks = fingerprints(samples, folds)
-    identities = [Identity(network, settings, seed, mark) for seed, mark in zip(seeds, marks, strict=True)]
+    identities = [Identity(network, settings, seed, mark, inputs) for seed, mark in zip(seeds, marks, strict=True)]
     with TemporaryDirectory(prefix="clustermass-") as aside:
         unfinished = unfinished_folder(folder) if folder else Path(aside)
         unfinished.mkdir(parents=True, exist_ok=True)
