@@ -39,6 +39,24 @@ def test_only_simulated_figures_are_stamped_in_the_picture(tmp_path):
     assert texts == {"simulated": ["simulated data"], "archival": []}
 
 
+TRAINED = "real data; network trained on simulated data"
+
+
+def test_a_network_trained_on_other_data_is_said_wherever_origins_are(tmp_path):
+    made, outputs = figure(), {kind: str(tmp_path / f"a.{kind}") for kind in ("pdf", "png", "csv", "md", "tex")}
+    style.save_figure(made, outputs, "archival", "t", "c", trained_on="simulated")
+    assert [text.get_text() for text in made.texts] == [TRAINED]
+    assert all(TRAINED.encode() in Path(outputs[kind]).read_bytes() for kind in ("pdf", "png"))
+    style.write_paper_table(pd.DataFrame({"x": [1]}), outputs, "archival", "Masses.", trained_on="simulated")
+    assert pd.read_csv(outputs["csv"])["data"].tolist() == [TRAINED]
+    assert all(f"Made on {TRAINED}." in Path(outputs[kind]).read_text() for kind in ("md", "tex"))
+
+
+@pytest.mark.parametrize("source", ["simulated", "archival"])
+def test_a_network_trained_on_the_same_data_needs_no_word(source):
+    assert style.stamp(source, source) == style.stamp(source, None) == style.stamp(source)
+
+
 def test_pdf_is_the_same_twice(tmp_path):
     contents = []
     for name in "ab":

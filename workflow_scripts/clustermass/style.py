@@ -52,13 +52,23 @@ def paper_style() -> Iterator[None]:
         yield
 
 
-def stamp(source: str) -> str:
-    """Return what every picture and table says of its data."""
-    return "simulated data" if source == "simulated" else "real data"
+def stamp(source: str, trained_on: str | None = None) -> str:
+    """Return what every picture and table says of its data, and of those that its network was trained on if others.
+
+    Parameters
+    ----------
+    source : {'simulated', 'archival'}
+    trained_on : {'simulated', 'archival'}, optional
+        Source of the simulation that network, prior and posterior are from; None: there is none.
+    """
+    words = "simulated data" if source == "simulated" else "real data"
+    return words if trained_on in (None, source) else f"{words}; network trained on {stamp(trained_on)}"
 
 
-def save_figure(figure: Figure, outputs: dict[str, str], source: str, title: str, commit: str) -> None:
-    """Write a figure as PDF and PNG, with its origin in the picture (if simulated) and in the files' metadata.
+def save_figure(
+    figure: Figure, outputs: dict[str, str], source: str, title: str, commit: str, trained_on: str | None = None
+) -> None:
+    """Write a figure as PDF and PNG, with its origin in the files' metadata and, if anything is simulated, on it.
 
     Parameters
     ----------
@@ -69,23 +79,28 @@ def save_figure(figure: Figure, outputs: dict[str, str], source: str, title: str
         Paper and figure.
     commit : str
         Version of the workflow.
+    trained_on : str, optional
+        As `stamp`.
     """
-    if source == "simulated":
-        figure.text(0.995, 0.995, stamp(source), ha="right", va="top", fontsize=6, color=VERMILION)
+    words = stamp(source, trained_on)
+    if "simulated" in (source, trained_on):
+        figure.text(0.995, 0.995, words, ha="right", va="top", fontsize=6, color=VERMILION)
     about = {"Title": title, "Creator": f"clustermass {commit}"}
     with replacing(outputs["pdf"]) as aside:
-        figure.savefig(aside, metadata={**about, "Subject": stamp(source), "CreationDate": None})
+        figure.savefig(aside, metadata={**about, "Subject": words, "CreationDate": None})
     with replacing(outputs["png"]) as aside:
-        figure.savefig(aside, metadata={**about, "Description": stamp(source), "Software": None})
+        figure.savefig(aside, metadata={**about, "Description": words, "Software": None})
 
 
-def write_numbers(frame: pd.DataFrame, path: str | Path, source: str) -> None:
-    """Write the numbers that a figure draws as CSV; the column `data` says what they were made on."""
+def write_numbers(frame: pd.DataFrame, path: str | Path, source: str, trained_on: str | None = None) -> None:
+    """Write the numbers that a figure draws as CSV; the column `data` says what they were made on, as `stamp`."""
     with replacing(path) as aside:
-        frame.assign(data=stamp(source)).to_csv(aside, index=False, float_format="%.6g")
+        frame.assign(data=stamp(source, trained_on)).to_csv(aside, index=False, float_format="%.6g")
 
 
-def write_paper_table(frame: pd.DataFrame, outputs: dict[str, str], source: str, caption: str) -> None:
+def write_paper_table(
+    frame: pd.DataFrame, outputs: dict[str, str], source: str, caption: str, trained_on: str | None = None
+) -> None:
     """Write a table of a paper as CSV, Markdown and LaTeX.
 
     Parameters
@@ -96,10 +111,12 @@ def write_paper_table(frame: pd.DataFrame, outputs: dict[str, str], source: str,
         Paths under 'csv', 'md' and 'tex'.
     caption : str
         One sentence; what the data are is added.
+    trained_on : str, optional
+        As `stamp`.
     """
-    write_numbers(frame, outputs["csv"], source)
+    write_numbers(frame, outputs["csv"], source, trained_on)
     shown = frame.map(_cell)
-    caption = f"{caption} Made on {stamp(source)}."
+    caption = f"{caption} Made on {stamp(source, trained_on)}."
     with replacing(outputs["md"]) as aside:
         aside.write_text(f"{caption}\n\n{_markdown(shown)}\n")
     with replacing(outputs["tex"]) as aside:
