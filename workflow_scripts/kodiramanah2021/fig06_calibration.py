@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from clustermass import contracts, provenance, runtime, style
+from clustermass.config.posterior import Posterior
 from clustermass.posterior.contracts import CALIBRATION
 
 LOOKS = {  # what made the posteriors: label, colour, line
@@ -13,6 +14,7 @@ LOOKS = {  # what made the posteriors: label, colour, line
     "end_to_end": ("neural, end to end", style.PURPLE, ":"),
 }
 MASSES = (style.SKY, style.ORANGE, style.BLACK)
+TARP = ("TARP, $h = 0.20\\,\\sigma$", style.SKY, (0, (1, 0.6)))
 
 
 def part(table, statistic, bins="all", number=0):
@@ -27,13 +29,22 @@ def draw_curve(axes, curve, label, colour, line="-"):
     axes.plot(curve["level"], curve["observed"] - curve["expected"], color=colour, ls=line, label=words)
 
 
-def draw_band(axes, curve):
-    """Draw what noise brings in 95 of 100 cases."""
-    edges = curve["band_low"] - curve["expected"], curve["band_high"] - curve["expected"]
-    axes.fill_between(curve["level"], *edges, color="0.9", lw=0)
+def edges_of(curve):
+    """Return within which differences noise stays in 95 of 100 cases."""
+    return curve["band_low"] - curve["expected"], curve["band_high"] - curve["expected"]
 
 
-def draw(tables):
+def draw_mass_bin(axes, curve, colour, fewest):
+    """Draw one bin of mass with the edges of its noise; few halos: the Kolmogorov-Smirnov band is said instead."""
+    first = curve.iloc[0]
+    noise = f"KS {first['band_ks']:.3f}" if first["halos"] < fewest else f"noise {first['band']:.3f}"
+    words = f"{first['low']:.2f}–{first['high']:.2f}: {first['deviation']:.3f} ({noise}, {first['halos']:,} halos)"
+    axes.plot(curve["level"], curve["observed"] - curve["expected"], color=colour, label=words)
+    for edge in edges_of(curve):
+        axes.plot(curve["level"], edge, color=colour, lw=0.6, ls=":")
+
+
+def draw(tables, fewest):
     """Return the figure."""
     figure, ((quantiles, methods), (masses, ranks)) = plt.subplots(
         2, 2, figsize=(style.PAGE_INCH, 5.2), layout="constrained"
@@ -50,21 +61,20 @@ def draw(tables):
         0.97, 0.03, f"{main['clusters'].iloc[0]:,} clusters\n{main['halos'].iloc[0]:,} halos", ha="right", va="bottom",
         transform=quantiles.transAxes, fontsize=7,
     )  # fmt: skip
-    draw_band(methods, part(tables["kde"], "pit"))
+    curve = part(tables["kde"], "pit")
+    methods.fill_between(curve["level"], *edges_of(curve), color="0.9", lw=0, label="noise of the first, 95 %")
     for name, table in tables.items():
         draw_curve(methods, part(table, "pit"), *LOOKS[name])
-    methods.set_title("truth below the quantile (PIT)", loc="left", fontsize=7, pad=3)
+    draw_curve(methods, part(tables["kde"], "tarp"), *TARP)
+    methods.set_title("truth below the quantile (PIT); TARP", loc="left", fontsize=7, pad=3)
     bins = tables["kde"][(tables["kde"]["bins"] == "predicted") & (tables["kde"]["statistic"] == "pit")]
     for number, colour in zip(sorted(bins["bin"].unique()), MASSES, strict=False):
         curve = part(tables["kde"], "pit", "predicted", number)
-        draw_curve(masses, curve, f"{curve['low'].iloc[0]:.2f}–{curve['high'].iloc[0]:.2f}", colour)
-        if number == 0:
-            draw_band(masses, curve)
-    draw_curve(masses, part(tables["kde"], "tarp"), "TARP, all", style.PURPLE, "--")
-    masses.set_title("bins of posterior mean mass; TARP", loc="left", fontsize=7, pad=3)
+        draw_mass_bin(masses, curve, colour, fewest)
+    masses.set_title("PIT in bins of posterior mean mass; dotted: noise, 95 %", loc="left", fontsize=7, pad=3)
     for axes in (methods, masses):
         axes.axhline(0, color=style.BLACK, lw=0.6)
-        axes.set(xlabel="level", ylabel="observed less expected share", xlim=(0, 1), ylim=(-0.13, 0.13))
+        axes.set(xlabel="level", ylabel="observed less expected share", xlim=(0, 1), ylim=(-0.11, 0.15))
         axes.legend(loc="upper left", title="largest deviation", title_fontsize=7, alignment="left", labelspacing=0.25)
     histogram = part(tables["kde"], "rank")
     width = 1 / len(histogram)
@@ -79,10 +89,11 @@ def draw(tables):
 
 
 with runtime.logged(snakemake), style.paper_style():
+    fewest = Posterior(**snakemake.params.posterior).fewest_in_bin
     paths = [snakemake.input[name] for name in LOOKS]
     tables = contracts.read_tables(list(LOOKS), paths, CALIBRATION)
     numbers = pd.concat([table.assign(posterior=name) for name, table in tables.items()])
     style.write_numbers(numbers, snakemake.output.csv, snakemake.wildcards.source)
     outputs = {"pdf": snakemake.output.pdf, "png": snakemake.output.png}
     title = "Kodi Ramanah et al. (2021) Fig. 6"
-    style.save_figure(draw(tables), outputs, snakemake.wildcards.source, title, provenance.commit())
+    style.save_figure(draw(tables, fewest), outputs, snakemake.wildcards.source, title, provenance.commit())

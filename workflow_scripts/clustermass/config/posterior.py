@@ -66,5 +66,5 @@ class Posterior(Section):
         400, description="bootstrap draws of halos that the bands of calibration come from"
     )
     fewest_in_bin: Count = Field(
-        500, description="bins with fewer clusters show the Kolmogorov-Smirnov band beside the deviation"
+        500, description="bins of fewer halos show the Kolmogorov-Smirnov band beside the deviation"
     )
