@@ -1,5 +1,7 @@
 """Scatter with and without richness of several estimators on one mock (rule interpretation_information_gain)."""
 
+from functools import reduce
+
 import pandas as pd
 
 from clustermass import contracts, provenance, runtime
@@ -10,11 +12,19 @@ from clustermass.mock_observation.contracts import CLUSTERS_MOCK
 from clustermass.predictions import PREDICTIONS
 from clustermass.residuals import with_intervals
 
+
+def common(tables):
+    """Return the predictions of the clusters that every estimator has in the same role: comparisons are of the same."""
+    keys = [pd.MultiIndex.from_frame(table[["role", "cluster"]]) for table in tables.values()]
+    shared = reduce(pd.MultiIndex.intersection, keys)
+    return {name: table[key.isin(shared)] for (name, table), key in zip(tables.items(), keys, strict=True)}
+
+
 with runtime.logged(snakemake):
     settings = Interpretation(**snakemake.params.interpretation)
     members = contracts.read_table(snakemake.input.clusters, CLUSTERS_MOCK).set_index("cluster")["members_r200c"]
     models = snakemake.params.models
-    tables = contracts.read_tables(models, [snakemake.input[model] for model in models], PREDICTIONS)
+    tables = common(contracts.read_tables(models, [snakemake.input[model] for model in models], PREDICTIONS))
     parts = []
     for model, role, table in samples(tables):
         number = table["cluster"].map(members).to_numpy()

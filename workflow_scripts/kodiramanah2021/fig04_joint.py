@@ -27,14 +27,14 @@ def draw(summary, mass, density, pairs):
     shown = axes.pcolormesh(summary, mass, density.T, cmap="Blues", norm=LogNorm(density.max() / 300, density.max()),
                             rasterized=True)  # fmt: skip
     axes.contour(summary, mass, density.T, levels=levels(density), colors=style.BLACK, linewidths=(0.6, 1.0))
-    axes.plot([], [], color=style.BLACK, lw=0.8, label="68 % and 95 % of the volume")
+    axes.plot([], [], color=style.BLACK, lw=0.8, label="68 %, 95 % of volume")
     ends = [summary[0], summary[-1]]
     axes.plot(ends, ends, color=style.VERMILION, lw=0.8, ls="--", label="equal")
     figure.colorbar(shown, label=r"$\mathcal{P}(\tilde d, M)$  [dex$^{-2}$]", pad=0.01)
     axes.set(xlabel=r"summary $\tilde d$: $\log_{10}\,(M_\mathrm{pred}\ /\ h^{-1}\mathrm{M}_\odot)$")
     axes.set(ylabel=r"$\log_{10}\,(M_\mathrm{true}\ /\ h^{-1}\mathrm{M}_\odot)$")
     axes.set(xlim=(summary[0], summary[-1]), ylim=(mass[0], mass[-1]))
-    axes.legend(loc="upper left", title=f"{pairs:,} clusters", title_fontsize=7)
+    axes.legend(loc="upper left", title=f"{pairs:,} clusters", title_fontsize=7, alignment="left", handlelength=1.4)
     return figure
 
 

@@ -2,15 +2,17 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 
 from clustermass import contracts, provenance, runtime, style
+from clustermass.checks import paired_changes
 from clustermass.config.figures import Figures
+from clustermass.config.interpretation import Interpretation
 from clustermass.metrics import stack
 from clustermass.posterior.contracts import POSTERIOR_SUMMARIES
 from clustermass.published import published
 from clustermass.residuals import mean_bands
 
+SIGNS = {"mean": r"\langle\epsilon\rangle", "sigma": r"\sigma_\epsilon"}
 LIMITS = ("low95", "low68", "high68", "high95")
 TRUE = r"$\log_{10}\,(M_\mathrm{true}\ /\ h^{-1}\mathrm{M}_\odot)$"
 
@@ -22,6 +24,13 @@ def posterior_bands(table, width, fewest):
     frame = grouped[["mean", "map", *LIMITS]].mean().assign(count=grouped.size())
     frame = frame[frame["count"] >= fewest]
     return frame.reset_index().assign(log10_mass=lambda f: (f["bin"] + 0.5) * width).drop(columns="bin")
+
+
+def described(row):
+    """Return what the figure says of a statistic: value, interval, published value."""
+    plus, minus = row["high"] - row["value"], row["value"] - row["low"]
+    found = rf"{SIGNS[row['statistic']]} = {row['value']:.4f}^{{+{plus:.4f}}}_{{-{minus:.4f}}}"
+    return rf"${found}$ dex (published {row['published']:.2f})"
 
 
 def draw(bands, moments, words):
@@ -55,21 +64,14 @@ with runtime.logged(snakemake), style.paper_style():
     residual = (table["log10_m200c"] - table["log10_predicted"]).to_numpy()  # their sign: true over predicted
     bands = posterior_bands(table, width, fewest)
     moments = mean_bands(table["log10_m200c"].to_numpy(), residual, width, fewest)
-    found = {"mean": residual.mean(), "sigma": residual.std()}
-    printed = {name: published("kodiramanah2021", "fig05", name, snakemake.input.published) for name in found}
-    words = "\n".join(
-        rf"{sign} = {found[name]:.3f} dex (published {printed[name]:.2f})"
-        for name, sign in (("mean", r"$\langle\epsilon\rangle$"), ("sigma", r"$\sigma_\epsilon$"))
-    )
-    overall = pd.DataFrame(
-        {
-            "kind": "all clusters",
-            "statistic": ["mean true/predicted", "mean predicted/true", "sigma"],
-            "value": [found["mean"], -found["mean"], found["sigma"]],
-            "published": [printed["mean"], -printed["mean"], printed["sigma"]],
-            "count": len(table),
-        }
-    )
+    draws = Interpretation(**snakemake.params.interpretation).bootstrap_draws
+    groups, rng = table["group"].to_numpy(str), runtime.job_generator(snakemake)
+    overall = paired_changes({"log10(true / predicted)": residual}, "log10(true / predicted)", groups, draws, rng)
+    printed = {name: published("kodiramanah2021", "fig05", name, snakemake.input.published) for name in SIGNS}
+    overall = overall.rename(columns={"check": "quantity"})
+    overall["published"] = overall["statistic"].map(printed)
+    words = "\n".join(described(row) for row in overall.to_dict("records"))
+    overall = overall.assign(kind="all clusters", halos=len(np.unique(groups)))
     numbers = stack([bands.assign(kind="posterior"), moments.assign(kind="residual"), overall])
     style.write_numbers(numbers, snakemake.output.csv, snakemake.wildcards.source)
     outputs = {"pdf": snakemake.output.pdf, "png": snakemake.output.png}

@@ -1,6 +1,7 @@
 """Kodi Ramanah et al. (2021) Fig. 9: scatter and richness, four estimators (rule kodiramanah2021_fig09)."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
 from clustermass import contracts, provenance, runtime, style
@@ -23,7 +24,8 @@ def draw(values, printed, role):
     figure.get_layout_engine().set(rect=(0, 0, 1, 0.96))
     for marker, (model, look) in zip(style.MARKERS, LOOKS.items(), strict=False):
         x, y = (values.loc[model, term] for term in TERMS)
-        errors = [[[p["value"] - p["low"]], [p["high"] - p["value"]]] for p in (x, y)]
+        ends = [[[p["value"] - p["low"]], [p["high"] - p["value"]]] for p in (x, y)]
+        errors = np.clip(ends, 0, None)  # draws need not reach a term that vanishes
         axes.errorbar(x["value"], y["value"], xerr=errors[0], yerr=errors[1], marker=marker, color=look.colour, ms=5,
                       ls="", capsize=2, lw=0.8, label=look.label)  # fmt: skip
     axes.plot(*(printed[term] for term in TERMS), marker="o", mfc="none", ls="", color=style.VERMILION,
@@ -34,6 +36,7 @@ def draw(values, printed, role):
             0.98, level + 0.001, name, transform=axes.get_yaxis_transform(), ha="right", va="bottom", fontsize=6.5
         )
     axes.set(xlabel=r"independent of richness, $\sigma_0$  [dex]", xlim=(0, None), ylim=(0, None))
+    axes.set_ylim(top=1.08 * max(axes.get_ylim()[1], *(level for level, _ in LEVELS)))  # room for the names
     axes.set(ylabel=r"dependent on richness, $\sigma_N$  [dex]")
     axes.legend(loc="best", title=ROLES[role], title_fontsize=7)
     return figure
