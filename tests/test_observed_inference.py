@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from clustermass.config.observed import Sample
 from clustermass.config.posterior import Posterior
 from clustermass.config.training import Training
 from clustermass.kde3d import Cubes
-from clustermass.observed.inference import CubeInference
+from clustermass.observed.inference import CubeInference, judge
 from clustermass.observed.masses import POSTERIOR
-from clustermass.posterior.joint import fit_joint, make_pairs, mass_grid
+from clustermass.posterior.grid import normalised
+from clustermass.posterior.joint import Slices, fit_joint, make_pairs, mass_grid
 from clustermass.posterior.prior import calibration_prior
 from clustermass.posterior.store import Inference, StoreError, save_inference
 from clustermass.training.checkpoint import CheckpointError, Identity, save_checkpoint
@@ -70,7 +72,7 @@ def test_clusters_get_posteriors_and_galaxies_outside_the_window_do_not_matter(f
     found, extrapolated = infer(x, y, v, start)
     assert list(found) == POSTERIOR
     assert found.notna().all(axis=None)
-    assert (np.diff(found[["low95", "low68", "log10_median", "high68", "high95"]].to_numpy(), axis=1) >= 0).all()
+    assert (np.diff(found[["low95", "low68", "log10_m200c", "high68", "high95"]].to_numpy(), axis=1) >= 0).all()
     far = np.insert(x, [0, start[1]], 3.0), np.insert(y, [0, start[1]], 0.0), np.insert(v, [0, start[1]], 0.0)
     again, same = infer(*far, start + np.array([0, 1, 2, 2]))
     np.testing.assert_allclose(again.to_numpy(), found.to_numpy(), atol=1e-3)
@@ -89,6 +91,48 @@ def test_masses_at_the_ends_of_what_was_simulated_are_extrapolated(folder: Path)
         found, extrapolated = infer(nothing, nothing, nothing, np.zeros(6, np.int64))
     assert extrapolated.tolist() == [True, True, False, True, True]
     assert found["log10_m200c"][2] == pytest.approx(14.3, abs=0.1)
+
+
+def test_groups_below_the_least_mass_that_calibrates_are_flagged() -> None:
+    """Their posteriors pile up at the end of the prior, with maximum and median often inside, and none is right."""
+    drawn = np.random.default_rng(6)
+
+    def say(mass: Floats) -> Floats:
+        return 14.35 + 0.8 * (mass - 14.35) + 0.12 * drawn.normal(size=mass.shape)
+
+    known = drawn.uniform(13.7, 15.0, 3000)
+    pairs = make_pairs(say(known), known)
+    joint, grid = fit_joint(pairs, SETTINGS), mass_grid(pairs, SETTINGS)
+    outside = drawn.uniform(13.2, 13.6, 1000)
+    found, flagged = judge(joint.slices(say(outside), grid), known, SETTINGS)
+    points = found[["log10_m200c", "log10_map"]].min(axis=1).to_numpy()
+    assert (points > 13.72).mean() > 0.1  # what these alone would let through
+    assert flagged.mean() > 0.98
+    assert (found["low95"] > outside)[points > 13.72].all()  # and all of which would be wrong
+    shares = {
+        mass: judge(joint.slices(say(np.full(500, mass)), grid), known, SETTINGS)[1].mean() for mass in (14.2, 14.4)
+    }
+    assert shares[14.2] < 0.1
+    assert shares[14.4] < 0.03
+    heavy = judge(joint.slices(say(np.full(500, 15.15)), grid), known, SETTINGS)[1]
+    assert heavy.mean() > 0.95
+
+
+@pytest.mark.parametrize("kind", ["equal_tailed", "shortest"])
+def test_limits_hold_the_mass_also_where_they_do_not_hold_the_maximum(
+    kind: Literal["equal_tailed", "shortest"],
+) -> None:
+    """A posterior that falls exponentially from the end of the prior: all in closed form."""
+    grid = np.linspace(13.0, 17.0, 4001)
+    density = np.exp(-(grid - 13.0) / 0.2)[None]
+    slices = Slices(normalised(grid, density), np.ones(1), np.zeros(1), np.zeros(1, bool))
+    found, flagged = judge(slices, np.array([13.0, 17.0]), SETTINGS.model_copy(update={"limits": kind}))
+    row = found.iloc[0]
+    assert row["log10_m200c"] == pytest.approx(13 + 0.2 * np.log(2), abs=2e-3)
+    assert row["low68"] <= row["log10_m200c"] <= row["high68"]
+    if kind == "equal_tailed":
+        assert row["log10_map"] < row["low68"]
+    assert flagged.all()
 
 
 def test_what_is_of_another_network_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -49,8 +49,10 @@ REFERENCES = Contract(
         Column("definition", "text", "", "of log10_mass"),
         Column("log10_mass", "float", "log10(Msun)", "log10 of the mass, in its definition, without h", 10, 17),
         Column("log10_m200c", "float", "log10(Msun/h)", "log10 of M200c", 10, 17),
-        Column("err_low", "float", "dex", "lower 1 sigma error of either mass; the configured one if not stated", 0),
-        Column("err_high", "float", "dex", "upper 1 sigma error, of either mass; the same", 0),
+        Column("err_low", "float", "dex", "lower 1 sigma error of either mass, with the scatter of its proxy if it is"
+               " from one; the configured one if not stated, missing if zero mass is within the error", 0,
+               missing=True),
+        Column("err_high", "float", "dex", "upper 1 sigma error, of either mass; the same", 0, missing=True),
     ),
 )  # fmt: skip
 CLUSTERS_OBSERVED = Contract(
@@ -66,7 +68,8 @@ CLUSTERS_OBSERVED = Contract(
         Column("galaxies", "int", "", "galaxies in the window", 0),
         Column("scale", "float", "", "factor that networks see sizes multiplied by, E(z) / E(z0); 1: none",
                0.1, 10),
-        Column("covered", "float", "", "share of the window that is inside the survey's footprint", 0, 1),
+        Column("covered", "float", "", "share of the window that is inside the survey, on the sky and in redshift",
+               0, 1),
         Column("inside", "bool", "", "whether the centre is inside the footprint"),
     ),
 )  # fmt: skip
@@ -90,11 +93,11 @@ MASSES_OBSERVED = Contract(
         _DEC,
         Column("redshift", "float", "", "redshift that velocities refer to", 0, 20),
         Column("galaxies", "int", "", "galaxies in the window", 0),
-        Column("log10_m200c", "float", "log10(Msun/h)", "network and posterior: maximum a posteriori of log10 M200c",
-               5, 25, missing=True),
-        *(Column(name, "float", "log10(Msun/h)", f"{meaning} of the posterior", 5, 25, missing=True)
-          for name, meaning in (("log10_median", "median"), ("low68", "16th percentile"), ("high68", "84th percentile"),
-                                ("low95", "2.5th percentile"), ("high95", "97.5th percentile"))),
+        *(Column(name, "float", "log10(Msun/h)", f"{meaning} of the network's posterior of log10 M200c", 5, 25,
+                 missing=True)
+          for name, meaning in (("log10_m200c", "median"), ("log10_map", "maximum"),
+                                ("low68", "lower limit of 68 %"), ("high68", "upper limit of 68 %"),
+                                ("low95", "lower limit of 95 %"), ("high95", "upper limit of 95 %"))),
         Column("members", "int", "", "members of the virial mass", 0),
         Column("sigma_v", "float", "km/s", "velocity dispersion of these members", 0, missing=True),
         Column("log10_virial", "float", "log10(Msun/h)", "log10 of M200c, virial theorem with surface term", 5, 25,
@@ -108,8 +111,8 @@ MASSES_OBSERVED = Contract(
         Column("domain", "float", "percent", "share of the mock's own clusters that lie nearer to the mock", 0, 100,
                missing=True),
         Column("few", "bool", "", "too few galaxies for a mass"),
-        Column("uncovered", "bool", "", "the footprint does not cover the window"),
-        Column("extrapolated", "bool", "", "the mass is outside the range of masses that the network was trained on"),
+        Column("uncovered", "bool", "", "the survey does not cover the window, on the sky or in redshift"),
+        Column("extrapolated", "bool", "", "the mass is, or may be, outside the masses that calibrate the posterior"),
         Column("out_of_domain", "bool", "", "phase space is farther from the mock than nearly all of the mock's own"),
     ),
 )  # fmt: skip

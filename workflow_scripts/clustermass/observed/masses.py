@@ -19,8 +19,12 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-POSTERIOR = ["log10_m200c", "log10_median", "low68", "high68", "low95", "high95"]
-"""Columns of `MASSES_OBSERVED` that a posterior gives."""
+POSTERIOR = ["log10_m200c", "log10_map", "low68", "high68", "low95", "high95"]
+"""Columns of `MASSES_OBSERVED` that a posterior gives.
+
+The mass is the median: limits of 68 % always hold it, as they would any point with less than 68 % on either side; the
+maximum (`log10_map`) lies outside of limits with equal tails where a posterior is steep.
+"""
 Inference = Callable[[Floats, Floats, Floats, Ints], tuple[pd.DataFrame, Bools]]
 """Takes x, y [Mpc/h], v_los [km/s] and start of clusters; returns columns `POSTERIOR` and which are extrapolated."""
 
