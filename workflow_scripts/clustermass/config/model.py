@@ -117,6 +117,16 @@ class Config(Section):
                     f"observed.samples.{name}.aperture_mpc_h: expected that of its mock, counted_mpc_h ="
                     f" {self.survey_mocks[sample.mock].counted_mpc_h}, got {sample.aperture_mpc_h}"
                 )
+            if not sample.velocity_cut_km_s == self.kde3d.velocity_cut_km_s:
+                raise ValueError(
+                    f"observed.samples.{name}.velocity_cut_km_s: expected that of the cubes, kde3d.velocity_cut_km_s ="
+                    f" {self.kde3d.velocity_cut_km_s}, got {sample.velocity_cut_km_s}"
+                )
+            if sample.velocity_cut_km_s > self.survey_mocks[sample.mock].velocity_cut_km_s:
+                raise ValueError(
+                    f"observed.samples.{name}.velocity_cut_km_s: expected at most that of its mock,"
+                    f" {self.survey_mocks[sample.mock].velocity_cut_km_s}, got {sample.velocity_cut_km_s}"
+                )
             if unknown := [centre for centre in sample.centres if centre not in {*self.catalogues, "finder"}]:
                 raise ValueError(
                     f"observed.samples.{name}.centres: expected 'finder' or one of catalogues, got {', '.join(unknown)}"

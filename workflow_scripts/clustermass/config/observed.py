@@ -98,7 +98,9 @@ class Sample(Section):
         description="whether sizes are scaled to the training snapshot's redshift and masses back, as self-similarity"
         " has it",
     )
-    min_covered: Fraction = Field(1.0, description="smallest share of the window inside the survey's footprint")
+    min_covered: Fraction = Field(
+        1.0, description="smallest share of the window inside the survey, on the sky and in redshift"
+    )
     uncovered: Literal["reject", "flag"] = Field("reject", description="what happens to clusters with less")
     complete: bool = Field(
         True, description="whether it is all clusters of its volume above some mass: others have no mass function"
@@ -186,7 +188,11 @@ SAMPLES = {
     ),
     "galwcat19": Sample(redshifts="sdss", centres=["galwcat19"], area_deg2=6670.0),
     "simulated": Sample(
-        source="simulated", redshifts="simulated", centres=["finder"], comparison="virial", redshift=(0.05, 0.085)
+        source="simulated",
+        redshifts="simulated",
+        centres=["finder"],
+        comparison="virial",
+        redshift=(0.06, 0.085),  # the light cone begins at 0.05: windows of 2200 km/s (0.008) need what is in front
     ),
 }
 
@@ -209,9 +215,16 @@ class Observed(Section):
     match_mpc_h: Positive = Field(0.5, description="... and this close at its distance [Mpc/h, proper]")
     match_dz: Positive = Field(0.02, description="... and this close in redshift, over 1 + z; photometric ones are so")
     unstated_err_dex: Positive = Field(
+        0.1, description="1 sigma error of masses that a catalogue gives without one [dex]"
+    )
+    proxy_scatter_dex: Annotated[float, Field(ge=0)] = Field(
         0.1,
-        description="1 sigma error of masses that a catalogue gives without one [dex]: scatter of mass at given X-ray"
-        " luminosity (MCXC; Pratt et al. 2009: 38 percent in luminosity, slope 1.6) or richness",
+        description="scatter of mass at given proxy [dex], in quadrature to the error of masses from richness or"
+        " luminosity (Pratt et al. 2009: 38 percent in X-ray luminosity, slope 1.6; about the same in richness)",
+    )
+    proxy_catalogues: list[str] = Field(
+        ["mcxc", "rass_dr7"],
+        description="catalogues whose measured masses follow from luminosity; their errors are the proxy's alone",
     )
     neighbours: Count = Field(10, description="neighbour in the mock that the distance to it is measured to")
     domain_percentile: Annotated[float, Field(gt=50, lt=100)] = Field(

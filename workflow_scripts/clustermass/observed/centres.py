@@ -21,6 +21,7 @@ from clustermass.observed.footprint import Footprint
 from clustermass.observed.phase_space import distance_exact
 
 Floats = NDArray[np.float64]
+_TYPICAL = 1e13, 10**15.5  # Msun: median M500c of any catalogue of groups or clusters
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,14 @@ def reference_masses(
     labels : Labels
         Power law of masses from richness.
     settings : Observed
-        Error of masses that are published without.
+        Error of masses that are published without, scatter of those from a proxy.
     details : Cosmology
         What conversions of definitions need beyond the catalogues' own cosmologies.
+
+    Raises
+    ------
+    ValueError
+        The masses of a catalogue are none of clusters: their unit was misread.
     """
     parts = [REFERENCES.empty()]
     for catalogue, some in entries.groupby("catalogue", sort=False):
@@ -182,6 +188,7 @@ def reference_masses(
         redshift = rows["redshift"].to_numpy(float)
         measured = "m500c" in rows
         if measured:
+            _check_unit(str(catalogue), source.frame["m500c"])
             mass = rows["m500c"].to_numpy(float)
             low, high = (rows[name].to_numpy(float) for name in ("m500c_err_low", "m500c_err_up"))
         else:
@@ -190,16 +197,41 @@ def reference_masses(
             relative = labels.richness_slope * (rows["richness_err"] / rows["richness"]).to_numpy(float)
             low, high = mass * relative, mass * relative
         with np.errstate(invalid="ignore", divide="ignore"):
-            err_low, err_high = np.log10(mass / (mass - low)), np.log10((mass + high) / mass)
             m200c = np.log10(m200c_from_m500c(mass, redshift, source.cosmology, details))
         columns: dict[str, Any] = {"reference": source.reference, "definition": "500c"}
         columns["kind"] = "measured" if measured else "richness"
         columns |= {"log10_mass": np.log10(mass), "log10_m200c": m200c}
-        none = settings.unstated_err_dex
-        columns |= {"err_low": np.where(low < mass, err_low, none), "err_high": np.where(high >= 0, err_high, none)}
+        proxy = not measured or str(catalogue) in settings.proxy_catalogues
+        err_low, err_high = _errors_dex(mass, low, high, 0.0 if proxy else settings.unstated_err_dex)
+        scatter = settings.proxy_scatter_dex if proxy else 0.0
+        columns |= {"err_low": np.hypot(err_low, scatter), "err_high": np.hypot(err_high, scatter)}
         parts.append(some.assign(**columns)[REFERENCES.names])
     filled = [part for part in parts if len(part)]
     return pd.concat(filled, ignore_index=True) if filled else parts[0]
+
+
+def _check_unit(catalogue: str, m500c: pd.Series) -> None:
+    """Raise ValueError if the median of a catalogue's masses [Msun] is not that of groups or clusters."""
+    median = float(m500c.median())
+    if not (np.isnan(median) or _TYPICAL[0] <= median <= _TYPICAL[1]):
+        raise ValueError(
+            f"catalogue {catalogue}: expected masses with a median of {_TYPICAL[0]:.0e} to {_TYPICAL[1]:.0e} Msun, got"
+            f" {median:.2e}: catalogues.{catalogue}.layouts names another unit than that of the file"
+        )
+
+
+def _errors_dex(mass: Floats, low: Floats, high: Floats, unstated: float) -> tuple[Floats, Floats]:
+    """Return lower and upper errors in dex of masses with errors in their own unit; shapes as `mass`.
+
+    Where none is stated (NaN, or negative) it is `unstated`. A mass that is no more than its lower error has no errors
+    in dex, NaN on either side: any smaller mass is within the error. Leaving out the lower one alone would drop
+    comparisons with smaller masses only.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        err_low = np.where(low >= 0, np.log10(mass / (mass - low)), unstated)
+        err_high = np.where(high >= 0, np.log10((mass + high) / mass), unstated)
+    boundless = low >= mass
+    return np.where(boundless, np.nan, err_low), np.where(boundless, np.nan, err_high)
 
 
 def found_centres(found: pd.DataFrame, redshift: tuple[float, float], cosmology: Cosmology) -> Entries:

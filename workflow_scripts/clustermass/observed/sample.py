@@ -22,6 +22,7 @@ from clustermass.observed.phase_space import (
     distance_exact,
     distance_q0,
     measured_redshift,
+    relative_velocity,
     self_similar_scale,
 )
 
@@ -65,7 +66,7 @@ def observe(
     centres : pandas.DataFrame
         Contract `CENTRES`.
     galaxies : pandas.DataFrame
-        Contract `REDSHIFTS`.
+        Contract `REDSHIFTS`: windows must be inside the range of their redshifts, as inside the footprint.
     footprint : Footprint
         Of the survey of redshifts.
     sample, settings
@@ -96,16 +97,17 @@ def observe(
     proper, other = _lengths(z, settings, cosmology)
     half = sample.aperture_mpc_h / scale
     places = _arrays(kept)[:2]
-    covered, at_centre = window_covered(footprint, *places, half / proper)
+    sky, at_centre = window_covered(footprint, *places, half / proper)
+    covered = sky * _depth_covered(survey[2], z, sample.velocity_cut_km_s)
     windows = cut_windows(survey, (*places, z), proper, half, sample.velocity_cut_km_s)
     clusters = kept[["name", "ra", "dec", "catalogue"]].assign(
         redshift=z, redshift_catalogue=kept["redshift"], galaxies=np.diff(windows.start), scale=scale, covered=covered,
         inside=at_centre,
     )[CLUSTERS_OBSERVED.names]  # fmt: skip
     if sample.uncovered == "reject":
-        lost = np.zeros(len(centres), bool)
-        lost[left[covered < sample.min_covered]] = True
-        reasons.add(lost, "dec", f"less than {sample.min_covered:g} of the window is inside the survey's footprint")
+        for share, column, whole in ((sky, "dec", "footprint"), (covered, "redshift", "range of redshift")):
+            lost = np.isin(np.arange(len(centres)), left[share < sample.min_covered])
+            reasons.add(lost, column, f"less than {sample.min_covered:g} of the window is inside the survey's {whole}")
         stays = covered >= sample.min_covered
     else:
         stays = np.ones(len(left), bool)
@@ -183,6 +185,14 @@ def _lengths(redshift: Floats, settings: Observed, cosmology: Cosmology) -> tupl
     """Return Mpc/h per radian as configured, and the other way."""
     ways = distance_q0(redshift, settings.q0), distance_exact(redshift, flat(cosmology))
     return ways if settings.distance == "q0" else ways[::-1]
+
+
+def _depth_covered(survey: Floats, redshift: Floats, cut: float) -> Floats:
+    """Return the share of windows in velocity, -cut to cut [km/s], between the least and the greatest redshift."""
+    if not len(survey):
+        return np.zeros(len(redshift))
+    front, back = (np.clip(relative_velocity(end, redshift), -cut, cut) for end in (survey.min(), survey.max()))
+    return np.asarray((back - front) / (2 * cut))
 
 
 def _redshifts(
