@@ -14,6 +14,7 @@ from clustermass.config.networks import CubeNetwork
 from clustermass.config.observed import Sample
 from clustermass.config.posterior import Posterior
 from clustermass.config.training import Training
+from clustermass.cubes import cube_inputs
 from clustermass.kde3d import Cubes
 from clustermass.observed.inference import CubeInference, judge
 from clustermass.observed.masses import POSTERIOR
@@ -52,7 +53,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cubes = Cubes(v, x, y, start, 2.0, 2200.0, 16, KDE)
     state = train(NETWORK, TRAINING, Samples(cubes, mass), None, 1)
     (path / "models").mkdir()
-    save_checkpoint(path / "models/fold_00.safetensors", state, Identity(NETWORK, TRAINING, 1, "x"))
+    save_checkpoint(
+        path / "models/fold_00.safetensors", state, Identity(NETWORK, TRAINING, 1, "x", cube_inputs(2.0, KDE))
+    )
     many = np.random.default_rng(3).uniform(13.7, 15.0, 400)
     pairs = make_pairs(many + 0.1 * np.random.default_rng(4).normal(size=400), many)
     joint = fit_joint(pairs, SETTINGS)

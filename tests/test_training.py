@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -487,21 +484,3 @@ def test_gpu_repeats_itself_and_agrees_with_the_cpu(state):
     model = trained(SMALL, state)
     on_cpu, on_gpu = (predict_log10_mass(model, TEST.inputs, 300, s) for s in (QUICK, settings))
     assert on_gpu == pytest.approx(on_cpu, abs=1e-4)
-
-
-def test_threads_of_torch_stay_when_numba_starts_its_own():
-    """Where torch is loaded first, both share one OpenMP, and numba's start would give torch all threads."""
-    program = (
-        "import torch, numba, numpy as np\n"
-        "from clustermass.training.device import prepared\n"
-        "@numba.njit(parallel=True)\n"
-        "def work(a):\n"
-        "    for i in numba.prange(len(a)):\n"
-        "        a[i] += 1\n"
-        "with prepared('cpu', 1):\n"
-        "    work(np.ones(1000))\n"
-        "    print(torch.get_num_threads())\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(trainer.__file__).parents[2]), "NUMBA_NUM_THREADS": "2"}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "1"
