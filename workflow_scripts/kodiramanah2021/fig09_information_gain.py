@@ -20,7 +20,7 @@ LEVELS = (  # scatter at 100 members, what it is of
 
 def draw(values, printed, role):
     """Return the figure: sigma_0 to the right, sigma_N upwards, with intervals."""
-    figure, axes = plt.subplots(figsize=(style.COLUMN_INCH, 3.0), layout="constrained")
+    figure, axes = plt.subplots(figsize=(style.COLUMN_INCH, 3.3), layout="constrained")
     figure.get_layout_engine().set(rect=(0, 0, 1, 0.96))
     for marker, (model, look) in zip(style.MARKERS, LOOKS.items(), strict=False):
         x, y = (values.loc[model, term] for term in TERMS)
@@ -38,7 +38,7 @@ def draw(values, printed, role):
     axes.set(xlabel=r"independent of richness, $\sigma_0$  [dex]", xlim=(0, None), ylim=(0, None))
     axes.set_ylim(top=1.08 * max(axes.get_ylim()[1], *(level for level, _ in LEVELS)))  # room for the names
     axes.set(ylabel=r"dependent on richness, $\sigma_N$  [dex]")
-    axes.legend(loc="best", title=ROLES[role], title_fontsize=7)
+    figure.legend(loc="outside lower center", ncols=3, title=ROLES[role], title_fontsize=7)
     return figure
 
 

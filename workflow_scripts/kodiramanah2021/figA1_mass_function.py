@@ -9,51 +9,70 @@ from clustermass.config.base import Cosmology
 from clustermass.config.observed import Observed
 from clustermass.metrics import stack
 from clustermass.observed.abundance import comoving_volume, mass_function, theory_mass_function
+from clustermass.observed.comparison import reference_name
 from clustermass.observed.contracts import MASSES_OBSERVED
 
 GRID = np.arange(13.4, 15.41, 0.02)
-FEWEST = 20  # clusters of a mass function
-MASSES = {"log10_m200c": ("CNN3D", style.BLUE), "log10_reference": ("catalogue", style.VERMILION)}
+FEWEST = 20  # masses of a mass function
+COLOURS = {"log10_m200c": style.BLUE, "log10_reference": style.VERMILION}
+FLAGS = ["few", "uncovered", "extrapolated", "out_of_domain"]
+
+
+def smoothed(log10_mass, volume, settings):
+    """Return a mass function with the bandwidth of the complete masses: those piled up below would make it narrow."""
+    complete = log10_mass[log10_mass >= settings.min_complete_log10_m200c]
+    factor = settings.kde_factor
+    if len(complete) >= FEWEST:
+        widths = [mass_function(some, volume, GRID).attrs["bandwidth"] for some in (complete, log10_mass)]
+        factor *= widths[0] / widths[1]
+    found = mass_function(log10_mass, volume, GRID, factor)
+    return found.assign(bandwidth_dex=found.attrs["bandwidth"])
 
 
 def measure(table, about, settings, cosmology):
-    """Return the mass functions of the clusters that have both masses, and theory, over one volume."""
-    both = table[table["log10_m200c"].notna() & table["log10_reference"].notna()]
+    """Return the mass functions of each mass on its own clusters, flagged ones among them, and theory, in one volume.
+
+    None where there are too few CNN3D masses, or no area.
+    """
     area, (low, high) = about["notes"]["area_deg2"], about["redshift"]
-    if len(both) < FEWEST or not area > 0:
+    if table["log10_m200c"].notna().sum() < FEWEST or not area > 0:
         return None
-    volume = comoving_volume(area, low, high, cosmology)
-    parts = [
-        mass_function(both[column].to_numpy(float), volume, GRID, settings.kde_factor).assign(kind=words)
-        for column, (words, _colour) in MASSES.items()
-    ]
+    volume, flagged = comoving_volume(area, low, high, cosmology), table[FLAGS].any(axis=1)
+    names = {"log10_m200c": "CNN3D", "log10_reference": reference_name(table["catalogue"])}
+    parts = []
+    for column, name in names.items():
+        known = table[column].notna()
+        if known.sum() >= FEWEST:
+            found = smoothed(table.loc[known, column].to_numpy(float), volume, settings)
+            about_it = {"kind": name, "mass": column, "clusters": known.sum(), "flagged": (known & flagged).sum()}
+            parts.append(found.assign(**about_it))
     theory = pd.DataFrame({"log10_mass": GRID, "density": theory_mass_function(GRID, low, high, cosmology)})
     frame = stack([*parts, theory.assign(kind="theory")])
-    return frame.assign(area_deg2=area, volume_mpc_h3=volume, clusters=len(both), low_z=low, high_z=high)
+    return frame.assign(area_deg2=area, volume_mpc_h3=volume, low_z=low, high_z=high)
 
 
 def draw_sample(axes, frame, title, complete):
     """Draw the mass functions of one sample."""
-    for words, colour in MASSES.values():
-        part = frame[frame["kind"] == words]
-        axes.fill_between(part["log10_mass"], part["low"], part["high"], color=colour, alpha=0.2, lw=0)
-        axes.plot(part["log10_mass"], part["density"], color=colour, label=words)
+    for column, part in frame.groupby("mass", sort=False):
+        first = part.iloc[0]
+        words = f"{first['kind']}: {first['clusters']:,.0f} ({first['flagged']:,.0f} flagged)"
+        axes.fill_between(part["log10_mass"], part["low"], part["high"], color=COLOURS[column], alpha=0.2, lw=0)
+        axes.plot(part["log10_mass"], part["density"], color=COLOURS[column], label=words)
     theory = frame[frame["kind"] == "theory"]
     axes.plot(theory["log10_mass"], theory["density"], color=style.BLACK, lw=0.9, ls="--", label="Tinker et al. (2008)")
     axes.axvspan(GRID[0], complete, color="0.9", lw=0, zorder=0, label="incomplete")
     first = frame.iloc[0]
-    words = f"{title}: {first['clusters']:.0f} clusters, {first['area_deg2']:.0f} deg²"
-    axes.set_title(words, loc="left", fontsize=7, pad=3)
+    axes.set_title(f"{title}: {first['area_deg2']:,.0f} deg²", loc="left", fontsize=7, pad=3)
     axes.set(yscale="log", ylim=(1e-8, 3e-4), xlim=(GRID[0], GRID[-1]))
     axes.set(xlabel=r"$\log_{10}\,(M_{200\mathrm{c}}\ /\ h^{-1}\mathrm{M}_\odot)$")
-    axes.legend(loc="lower left")
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.05, -0.17), alignment="left")
 
 
 def draw(frames, complete):
     """Return the figure: a panel a sample."""
     number = max(len(frames), 1)
     figure, row = plt.subplots(
-        1, number, figsize=(style.COLUMN_INCH * min(number, 2), 2.9), sharey=True, squeeze=False, layout="constrained"
+        1, number, figsize=(style.COLUMN_INCH * min(number, 2), 3.5), sharey=True, squeeze=False, layout="constrained"
     )
     figure.get_layout_engine().set(rect=(0, 0, 1, 0.96))
     for axes, (name, frame) in zip(row[0], frames.items(), strict=False):
@@ -73,9 +92,10 @@ with runtime.logged(snakemake), style.paper_style():
         print(f"{name}: {len(table)} clusters{'' if frame is not None else ', no mass function'}")
         if frame is not None:
             frames[name] = frame.assign(sample=name)
-    style.write_numbers(stack([{"kind": "samples", "clusters": len(frames)}, *frames.values()]), snakemake.output.csv,
-                        snakemake.wildcards.source)  # fmt: skip
+    trained_on, source = snakemake.params.trained_on, snakemake.wildcards.source
+    numbers = stack([{"kind": "samples", "clusters": len(frames)}, *frames.values()])
+    style.write_numbers(numbers, snakemake.output.csv, source, trained_on)
     outputs = {"pdf": snakemake.output.pdf, "png": snakemake.output.png}
     title = "Kodi Ramanah et al. (2021) Fig. A1"
     figure = draw(frames, settings.min_complete_log10_m200c)
-    style.save_figure(figure, outputs, snakemake.wildcards.source, title, provenance.commit())
+    style.save_figure(figure, outputs, source, title, provenance.commit(), trained_on)

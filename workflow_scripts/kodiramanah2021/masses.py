@@ -25,10 +25,11 @@ with runtime.logged(snakemake):
     table = table.reindex(columns=[*first, *(name for name in table if name not in first)])
     table["flags"] = table["flags"].fillna("").astype(str)
     caption = (
-        "Masses of observed clusters by CNN3D (Kodi Ramanah et al. 2021, section 5), log10 of M200c in Msun/h: maximum"
-        " a posteriori with the distances to the limits of 68 percent; beside it the mass of a catalogue and the virial"
-        " mass, both converted to M200c; contrast: difference over the combined error; domain: share of the mock's own"
-        " clusters that lie nearer to the mock [percent]; flags: what speaks against a row."
+        "Masses of observed clusters by CNN3D (Kodi Ramanah et al. 2021, section 5), log10 of M200c in Msun/h: median"
+        " of the posterior with the distances to the limits of 68 percent; beside it log10_reference, the mass of the"
+        " catalogue named (virial: the virial mass, from the same galaxies), and the virial mass, both converted to"
+        " M200c; contrast: difference over the combined error; domain: share of the mock's own clusters that lie nearer"
+        " to the mock [percent]; flags: what speaks against a row."
     )
     outputs = {"csv": snakemake.output.csv, "md": snakemake.output.md, "tex": snakemake.output.tex}
-    style.write_paper_table(table, outputs, snakemake.wildcards.source, caption)
+    style.write_paper_table(table, outputs, snakemake.wildcards.source, caption, snakemake.params.trained_on)

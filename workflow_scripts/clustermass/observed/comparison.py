@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from clustermass.checks import paired_changes
 from clustermass.observed.abundance import contrast
+
+VIRIAL = "virial"
+
+
+def reference_name(catalogue: pd.Series) -> str:
+    """Return what masses are compared with: 'virial', which is from the same galaxies, 'catalogue', or both.
+
+    Parameters
+    ----------
+    catalogue : pandas.Series
+        That of `MASSES_OBSERVED`; missing ones do not count.
+    """
+    virial = catalogue[catalogue.fillna("") != ""] == VIRIAL
+    names = {"catalogue": (~virial).any() or not len(virial), "virial": virial.any()}
+    return " or ".join(name for name, there in names.items() if there)
 
 
 def compared(masses: pd.DataFrame) -> pd.DataFrame:
@@ -34,3 +51,32 @@ def compared(masses: pd.DataFrame) -> pd.DataFrame:
     frame["contrast"] = contrast(*columns)
     frame["sound"] = ~frame[["few", "uncovered", "extrapolated", "out_of_domain"]].any(axis=1)
     return frame
+
+
+def contrast_moments(frame: pd.DataFrame, draws: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Return mean and standard deviation of the contrast, of all clusters and of those that nothing speaks against.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        As `compared` returns it.
+    draws : int
+        Bootstrap draws of clusters.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns clusters_of (all, unflagged), statistic (mean, sigma), value, low, high (16th and 84th percentile of the
+        bootstrap), clusters; only of those with two contrasts or more.
+    """
+    known = frame[frame["contrast"].notna()]
+    parts = []
+    for name, part in {"unflagged": known[known["sound"]], "all": known}.items():
+        if len(part) > 1:
+            alone = {name: part["contrast"].to_numpy(float)}
+            parts.append(paired_changes(alone, name, part["name"].to_numpy(str), draws, rng))
+    columns = ["clusters_of", "statistic", "value", "low", "high", "clusters"]
+    return (
+        pd.concat(parts).rename(columns={"check": "clusters_of"})[columns] if parts else pd.DataFrame(columns=columns)
+    )
