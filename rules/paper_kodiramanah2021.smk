@@ -320,6 +320,8 @@ rule kodiramanah2021_fig10:
     params:
         samples=lambda wildcards: observed_samples(wildcards.source),
         trained_on=lambda wildcards: simulation(wildcards.source),
+        interpretation={"bootstrap_draws": config["interpretation"]["bootstrap_draws"]},
+        seed=config["seed"],
         code=code_version("kodiramanah2021/fig10_contrast.py"),
     script:
         "../workflow_scripts/kodiramanah2021/fig10_contrast.py"

@@ -33,7 +33,7 @@ VALIDATION = {"validation_measure": 4, **PICTURES}
 DRAWN = {**ON_MOCK, **ON_ESTIMATORS, "ho2019_fig04": 1, **PICTURES, **PAGES, **ON_OBSERVED, "kodiramanah2021_checks": 1}
 DRAWN |= {f"kodiramanah2021_fig{number:02d}": 1 for number in range(1, 10)}
 IN_BINS = {f"ho2019_fig{number:02d}": 1 for number in (2, 3, 6, 7, 8, 9)}
-STACKED = {f"kodiramanah2021_{name}": 1 for name in ("fig04", "fig05", "fig10", "figA1")}
+STACKED = {f"kodiramanah2021_{name}": 1 for name in ("fig04", "fig05", "fig08", "fig10", "figA1")}
 POSTERIORS = {
     "posteriors_density": 4,
     **{f"kodiramanah2021_{name}": 1 for name in ("fig04", "fig05", "fig06", "fig07")},
@@ -41,6 +41,7 @@ POSTERIORS = {
 CHECKED = {"interpretation_checks": 1, "kodiramanah2021_checks": 1}
 CNN3D = {"training_cnn3d": 7, "training_end_to_end": 1, "interpretation_missing": 1, **CHECKED, **POSTERIORS, **WEIGHED}
 SURVEYED = {"phase_space_survey": 1, "kodiramanah2021_fig01": 1, "kodiramanah2021_fig02": 1, **CNN3D}
+BOOTSTRAPPED = {f"kodiramanah2021_{name}": 1 for name in ("fig05", "fig08", "fig10")}
 GAINED = {"interpretation_information_gain": 1, "kodiramanah2021_fig09": 1}
 ON_HO2019 = {"training_cnn3d": 1, "training_flow": 1, "kodiramanah2021_fig08": 1, **GAINED}
 KODIRAMANAH2021 = {**SURVEYED, **ON_HO2019, "training_cnn3d": 8}
@@ -158,7 +159,7 @@ def test_a_comment_reruns_nothing(simulated):
         ("mock_observation={min_richness: 12}", {**HO2019, **ON_HO2019}),
         (
             "interpretation={bootstrap_draws: 100}",
-            {**JUDGED, **{f"ho2019_{name}": 1 for name in STATISTICS}, **CHECKED, **GAINED},
+            {**JUDGED, **{f"ho2019_{name}": 1 for name in STATISTICS}, **CHECKED, **GAINED, **BOOTSTRAPPED},
         ),
         ("survey_mocks={kodiramanah2021: {faintest_r: 17.9}}", SURVEYED),
         ("survey_mocks={hecs: {faintest_r: 20.9}}", {}),
