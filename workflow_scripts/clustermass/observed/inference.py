@@ -119,7 +119,8 @@ class CubeInference:
             No posterior.
         """
         made = cube_inputs(sample.aperture_mpc_h, kde)
-        return cls(load_trained(models, network, made), load_inference(inference), network, kde, training, sample, limits)
+        model = load_trained(models, network, made)
+        return cls(model, load_inference(inference), network, kde, training, sample, limits)
 
     def __call__(self, x: Floats, y: Floats, v_los: Floats, start: Ints) -> tuple[pd.DataFrame, Bools]:
         """Return posteriors of clusters (columns `POSTERIOR`), and which are extrapolated; see `judge`."""
