@@ -36,7 +36,7 @@ VARIANTS = {
 class Checks(Section):
     """Trainings that differ from a reference in one thing, all of the same reduced size."""
 
-    training_clusters: Count = Field(3000, description="clusters that each trains on, at most")
+    training_clusters: Count = Field(2000, description="clusters that each trains on, at most")
     voxels: Annotated[int, Field(ge=16)] = Field(24, description="voxels along each side of their cubes")
     epochs: Count = Field(12, description="passes over the training set, at most")
     patience: Count = Field(
