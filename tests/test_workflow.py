@@ -195,7 +195,7 @@ def test_code_reruns_what_uses_it(simulated, file, old, new, expected):
 
 def test_any_estimator_can_be_given_posteriors(simulated):
     folder = "results/simulated/posteriors/ho2019/msigma_contaminated/kde"
-    simulated.snakemake(f"{folder}/posteriors.parquet")
+    simulated.snakemake("--", f"{folder}/posteriors.parquet")
     table = contracts.read_table(simulated.folder / folder / "posteriors.parquet", POSTERIOR_SUMMARIES)
     kept = table[~table["extrapolated"]]
     assert len(kept) > 100
@@ -207,7 +207,7 @@ def test_any_estimator_can_be_given_posteriors(simulated):
 def test_real_redshifts_give_masses_of_real_clusters(simulated, archive):
     options = {"folder": str(archive), "vizier_server": "http://127.0.0.1:9", "attempts": 1}
     settings = ["source=archival", f"archive={json.dumps(options)}"]
-    simulated.snakemake("kodiramanah2021", "--config", *settings)
+    simulated.snakemake("--config", *settings, "--", "kodiramanah2021")
     for path in OBSERVED_PRODUCTS:
         assert (simulated.folder / path.format(source="archival")).stat().st_size > 0
     masses = pd.read_csv(simulated.folder / "results/archival/kodiramanah2021/masses.csv").set_index("name")

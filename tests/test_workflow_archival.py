@@ -108,7 +108,7 @@ def test_real_catalogues_through_the_whole_workflow(archive, tmp_path):
     workflow = Workflow(
         tmp_path / "real", ["--configfile", "configs/archival.yaml", "--config", f"archive={json.dumps(options)}"]
     )
-    workflow.snakemake("lin2022")
+    workflow.snakemake("--", "lin2022")
     counts, _ = check_products(workflow, "archival")
     rows = counts.set_index(["catalogue", "quantity"])
     assert rows.loc[("Planck", "rows read"), "regenerated"] == 1653
