@@ -17,7 +17,8 @@ PAGES = {"lin2022_fig01": 1, "lin2022_counts": 1}
 LABELLED = {**MATCHES, "crossmatch_labels": 1, **PAGES}
 ON_OBSERVED = {f"kodiramanah2021_{name}": 1 for name in ("fig10", "figA1", "masses")}
 WEIGHED = {"observed_masses": 1, **ON_OBSERVED}
-OBSERVED = {"observed_redshifts": 1, "observed_centres": 1, "observed_phase_space": 1, **WEIGHED}
+CENTRED = {"observed_centres": 1, "observed_phase_space": 1, **WEIGHED}
+OBSERVED = {"observed_redshifts": 1, **CENTRED}
 SKY = {"data_richness": 1, "data_spectroscopy": 1, **LABELLED, **OBSERVED}
 CONE = {"data_halos": 1, **SKY, "data_survey": 5, "data_catalogue_simulated": 5}
 CONE_GALAXIES = {**SKY, "data_survey": 1, "data_catalogue_simulated": 1}
@@ -180,7 +181,7 @@ def test_a_setting_reruns_what_depends_on_it(simulated, setting, expected):
     ("file", "old", "new", "expected"),
     [
         ("clustermass/crossmatch.py", "np.lexsort((second, first, kpc))", "np.lexsort((first, second, kpc))",
-         {**MATCHES, "crossmatch_labels": 1, **PAGES}),
+         {**MATCHES, "crossmatch_labels": 1, **PAGES, **CENTRED}),
         ("clustermass/style.py", 'SKY, GREEN, YELLOW = "#E69F00"', 'SKY, GREEN, YELLOW = "#E69F01"', DRAWN),
         ("clustermass/metrics.py", "+ 0.5) * width", "+ 0.0) * width", {**IN_BINS, **STACKED, **PAGES}),
         ("lin2022/fig01_mass_redshift.py", "alpha=0.35", "alpha=0.3", {"lin2022_fig01": 1}),
