@@ -13,14 +13,17 @@ from clustermass.config.base import Cosmology
 from clustermass.config.flow import FLOW_TRAINING, FlowNetwork, NeuralFlow
 from clustermass.config.networks import CubeNetwork, PhaseSpaceNetwork
 from clustermass.config.posterior import Posterior
+from clustermass.config.training import Training
+from clustermass.estimators import Split
 from clustermass.networks import build
 from clustermass.posterior.grid import Posteriors, highest_density_level, limits, mean, volume_below
-from clustermass.posterior.inference import infer, own_posteriors
+from clustermass.posterior.inference import infer, own_posteriors, predict_posteriors
 from clustermass.posterior.joint import fit_joint, make_pairs
 from clustermass.posterior.neural import fit_neural, flow_masses, flow_posteriors, neural_density
 from clustermass.posterior.prior import calibration_prior, reweight, training_prior
 from clustermass.posterior.store import Inference, load_inference, save_inference
 from clustermass.training.compression import fit_components, load_components, save_components
+from clustermass.training.folds import subset
 from clustermass.training.labels import LabelScale
 from clustermass.training.trainer import Samples, State, Trained, train, trained
 
@@ -232,3 +235,23 @@ def test_predictions_become_posteriors(density):
     at = np.array([14.4])
     assert mean(inference.posteriors(at).posteriors) < mean(flat.posteriors(at).posteriors) - 0.005
     assert flat.target is flat.prior
+
+
+def test_posteriors_of_all_splits_are_those_of_each_alone() -> None:
+    rng = np.random.default_rng(3)
+    mass = rng.uniform(13.7, 15.0, 120)
+    samples = Samples((mass[:, None] - 14.3 + 0.2 * rng.normal(size=(120, 2))).astype(np.float32), mass)
+    names = [f"box1-{k}" for k in range(120)]
+    clusters = pd.DataFrame({"cluster": np.arange(120) + 7, "group": names, "log10_m200c": mass})
+    learning = np.arange(60), np.arange(60, 80)
+    made = [Split(0, 0, *learning, np.arange(80, 95)), Split(0, -1, *learning, np.arange(95, 120))]
+    network, training = FlowNetwork(inputs=2, hidden=(8,)), Training(epochs=2, max_norm=None, labels="standardised")
+    settings = Posterior(mass_step_dex=0.02)
+    model = trained(network, train(network, training, subset(samples, learning[0]), None, 1))
+    table, found, prior = predict_posteriors(model, samples, clusters, made, training, settings)
+    assert table["cluster"].tolist() == list(range(87, 127))
+    assert table["role"].tolist() == ["test"] * 15 + ["heldout"] * 25
+    alone, means = flow_masses(model, samples.inputs[95:], 25, training, found.log10_mass)
+    np.testing.assert_array_equal(found.density[15:], alone.density)
+    np.testing.assert_array_equal(table["log10_predicted"][15:], means)
+    assert (prior.low, prior.high) == pytest.approx((mass[:60].min(), mass[:60].max()))

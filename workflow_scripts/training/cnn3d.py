@@ -14,7 +14,7 @@ from clustermass.config.training import Training
 from clustermass.cubes import cube_inputs, mock_of
 from clustermass.estimators import Stopwatch, predictions, spread_training
 from clustermass.predictions import PREDICTIONS, TIMING
-from clustermass.training.folds import Fold, train_folds
+from clustermass.training.folds import Fold, subset, train_folds
 from clustermass.training.trainer import LEARNING_CURVES, Samples, predict_log10_mass
 
 with runtime.logged(snakemake):
@@ -47,7 +47,7 @@ with runtime.logged(snakemake):
     with watch("evaluation", sum(len(split.test) for split in made), training.threads):
         tables = []
         for split in made:
-            inputs = lambda rows, test=split.test: cubes(rows.new_tensor(test)[rows])  # noqa: E731
+            inputs = subset(samples, split.test).inputs
             predicted = predict_log10_mass(model, inputs, len(split.test), training)
             tables.append(predictions(clusters, split, predicted))
     for split, table in zip(made, tables, strict=True):

@@ -3,19 +3,15 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from clustermass import contracts, provenance, runtime
 from clustermass.config.dynamics import Kde
 from clustermass.config.flow import NeuralFlow
 from clustermass.config.posterior import Posterior
 from clustermass.cubes import HO2019
-from clustermass.estimators import Stopwatch, mock_galaxies, predictions
+from clustermass.estimators import Stopwatch, mock_galaxies
 from clustermass.kde import density_2d
-from clustermass.posterior.grid import Posteriors
-from clustermass.posterior.joint import grid_between
-from clustermass.posterior.neural import flow_masses
-from clustermass.posterior.prior import training_prior
+from clustermass.posterior.inference import predict_posteriors
 from clustermass.posterior.store import save_posteriors
 from clustermass.predictions import PREDICTIONS, TIMING
 from clustermass.training.compression import fit_components, save_components
@@ -44,17 +40,11 @@ with runtime.logged(snakemake):
         )
     save_components(folder / "components.safetensors", components)
     print(f"{settings.components} components hold {components.explained:.1%} of the variance of square roots")
-    grid, tables, densities = grid_between(mass[training].min(), mass[training].max(), posterior), [], []
     with watch("evaluation", sum(len(split.test) for split in made), settings.training.threads):
-        for split in made:
-            found, mean = flow_masses(model, inputs[split.test], len(split.test), settings.training, grid)
-            tables.append(predictions(clusters, split, mean))
-            densities.append(found.density)
-            residual = tables[-1]["log10_predicted"] - tables[-1]["log10_m200c"]
-            print(f"{tables[-1]['role'][0]}: scatter {np.std(residual):.3f} dex, mean {np.mean(residual):+.3f}")
-    metadata, table = {"provenance": provenance.record(snakemake)}, pd.concat(tables, ignore_index=True)
-    own = Posteriors(grid, np.concatenate(densities))
-    prior = training_prior(mass[training], grid, posterior)
+        table, own, prior = predict_posteriors(model, samples, clusters, made, settings.training, posterior)
+    residual = table["log10_predicted"] - table["log10_m200c"]
+    print(residual.groupby(table["role"]).agg(["mean", "std"]).round(3))
+    metadata = {"provenance": provenance.record(snakemake)}
     save_posteriors(snakemake.output.posteriors, own, table["cluster"].to_numpy(), prior, metadata)
     contracts.write_table(table, PREDICTIONS, snakemake.output.predictions, metadata)
     contracts.write_table(model.curves, LEARNING_CURVES, snakemake.output.curves, metadata)

@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from clustermass.config.base import Cosmology
 from clustermass.config.posterior import Posterior
+from clustermass.config.training import Training
+from clustermass.estimators import Split, predictions
 from clustermass.posterior.grid import Floats, Posteriors
-from clustermass.posterior.joint import JointDensity, Slices, fit_joint, make_pairs, mass_grid, support
-from clustermass.posterior.neural import NeuralDensity, fit_neural
-from clustermass.posterior.prior import Prior, calibration_prior, mass_function_prior, reweight
+from clustermass.posterior.joint import JointDensity, Slices, fit_joint, grid_between, make_pairs, mass_grid, support
+from clustermass.posterior.neural import NeuralDensity, fit_neural, flow_masses
+from clustermass.posterior.prior import Prior, calibration_prior, mass_function_prior, reweight, training_prior
 from clustermass.posterior.store import Inference
+from clustermass.training.folds import subset
+from clustermass.training.trainer import Samples, Trained
 
 Density = Literal["kde", "kde_covariance", "npe"]
 """Kernel density as configured, the same with H = kappa Sigma, or a flow on the summary."""
@@ -54,6 +58,47 @@ def infer(
     prior = calibration_prior(joint, mass_grid(pairs, settings) if log10_mass is None else log10_mass)
     target = mass_function_prior(prior, redshift, cosmology) if settings.prior == "mass_function" else prior
     return Inference(fitted, prior, target, settings)
+
+
+def predict_posteriors(
+    model: Trained, samples: Samples, clusters: pd.DataFrame, made: list[Split], training: Training, settings: Posterior
+) -> tuple[pd.DataFrame, Posteriors, Prior]:
+    """Return what a flow gives the clusters that test in some splits: means, posteriors, and the prior of these.
+
+    Parameters
+    ----------
+    model : Trained
+        A flow, trained on the training set of the splits.
+    samples : Samples
+        Row by row as the clusters; more may follow.
+    clusters : pandas.DataFrame
+        Columns cluster, group, log10_m200c.
+    made : list of Split
+        Of one training set.
+    training : Training
+        Device, threads and precision are used.
+    settings : Posterior
+        Grid and prior.
+
+    Returns
+    -------
+    predictions : pandas.DataFrame
+        Contract `PREDICTIONS`.
+    posteriors : Posteriors
+        In its order.
+    prior : Prior
+        Mass distribution of the training set.
+    """
+    mass = clusters["log10_m200c"].to_numpy(np.float64)[made[0].training]
+    grid = grid_between(mass.min(), mass.max(), settings)
+    tables, densities = [], []
+    for split in made:
+        inputs = subset(samples, split.test).inputs
+        found, predicted = flow_masses(model, inputs, len(split.test), training, grid)
+        tables.append(predictions(clusters, split, predicted))
+        densities.append(found.density)
+    table = pd.concat(tables, ignore_index=True)
+    return table, Posteriors(grid, np.concatenate(densities)), training_prior(mass, grid, settings)
 
 
 def own_posteriors(
