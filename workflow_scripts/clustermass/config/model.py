@@ -23,6 +23,7 @@ from clustermass.config.crossmatch import Crossmatch, Labels
 from clustermass.config.dynamics import Kde, Kde3d, Msigma, Sdm
 from clustermass.config.figures import Figures
 from clustermass.config.flow import NeuralFlow
+from clustermass.config.frames import Frames, ImageSample, Images, Mosaics
 from clustermass.config.galaxies import Galaxies
 from clustermass.config.interpretation import Interpretation
 from clustermass.config.mock_observation import MockObservation
@@ -65,6 +66,10 @@ class Config(Section):
     spectroscopy: Spectroscopy = Spectroscopy()
     crossmatch: Crossmatch = Crossmatch()
     labels: Labels = Labels()
+    image_sample: ImageSample = ImageSample()
+    frames: Frames = Frames()
+    mosaics: Mosaics = Mosaics()
+    images: Images = Images()
     validation: Validation = Validation()
     mock_observation: MockObservation = MockObservation()
     survey_mocks: dict[str, SurveyMock] = Field(

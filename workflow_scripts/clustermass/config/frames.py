@@ -1,0 +1,98 @@
+"""Configuration of images of clusters: which clusters have them, where frames are from, mosaics, network inputs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from clustermass.config.base import Fraction, Positive, Section
+
+
+class ImageSample(Section):
+    """Clusters that have images."""
+
+    clusters: Annotated[int, Field(ge=1)] | None = Field(
+        300, description="clusters that get images, drawn at random from the parent sample; null: all"
+    )
+    strong: Annotated[int, Field(ge=0)] = Field(
+        150, description="of them with a strong label at least: over-sampled where chance gives fewer, and said so"
+    )
+
+
+class Frames(Section):
+    """Frames of the survey that images are made of (Lin et al. 2022, section 2.1)."""
+
+    search_mpc: Positive = Field(4.0, description="side of the square around a cluster whose frames are taken [Mpc]")
+    folders: list[str] = Field(
+        ["sdss_frames"],
+        description="folders of frames to look for in archive.folder, then here; used before any download",
+    )
+    download: bool = Field(True, description="whether frames that no folder holds are asked for from the archive")
+    server: str = Field("https://data.sdss.org/sas", description="science archive server of SDSS")
+    release: Annotated[int, Field(ge=8, le=18)] = Field(12, description="data release")
+    rerun: str = Field("301", description="rerun of the photometric pipeline")
+    skyserver: str = Field("https://skyserver.sdss.org", description="server of the list of fields")
+    connections: Annotated[int, Field(ge=1, le=16)] = Field(4, description="downloads side by side, in one job")
+    jobs: Annotated[int, Field(ge=1)] = Field(
+        12, description="jobs that clusters are dealt out to, for frames and mosaics"
+    )
+
+
+class Cutout(Section):
+    """One kind of image that is cut from mosaics."""
+
+    side_mpc: Positive = Field(2.0, description="side [Mpc]")
+    pixels: Annotated[int, Field(ge=8, le=4096)] = Field(256, description="pixels along a side")
+
+
+class Mosaics(Section):
+    """Mosaics of clusters (Lin et al. 2022, section 2.1)."""
+
+    engine: Literal["lanczos", "swarp", "reproject"] = Field(
+        "lanczos",
+        description="lanczos: Lanczos-3 and median of this project; swarp: the program SWarp; reproject: that package,"
+        " for surveys whose frames are far from tangent planes",
+    )
+    pixel_arcsec: Positive = Field(0.396, description="pixels of mosaics [arcsec]")
+    cutouts: dict[str, Cutout] = Field(
+        {"lin2022": Cutout(side_mpc=2.0), "liang2020": Cutout(side_mpc=1.0)},
+        min_length=1,
+        description="images that are kept of each cluster, by name",
+    )
+    min_coverage: Fraction = Field(
+        0.98,
+        description="clusters of which a smaller share of the largest image is covered, in any band, are set aside",
+    )
+    pictures: Annotated[int, Field(ge=0)] = Field(
+        12, description="clusters whose mosaics are kept in full resolution, over all masses and redshifts"
+    )
+
+
+class Images(Section):
+    """Inputs of the image networks (Lin et al. 2022, section 2.2; Liang et al. 2020, section 3.1)."""
+
+    pixels: Annotated[int, Field(ge=8, le=4096)] = Field(
+        64, description="pixels along a side; divides those of the cutouts (published: 256)"
+    )
+    offset: Positive = Field(
+        6.0, description="constant that is added against negative pixels [nanomaggy/arcsec2] (Lin et al., section 2.2)"
+    )
+    faintest: float = Field(-3.0, description="global scaling: surface brightness that becomes 0 [nanomaggy/arcsec2]")
+    brightest: Positive = Field(
+        1000.0, description="global scaling: surface brightness that becomes 1 [nanomaggy/arcsec2]"
+    )
+    extinction: Literal["none", "irsa"] = Field(
+        "none",
+        description="correction for dust of the Milky Way. irsa: reddening of Schlafly & Finkbeiner (2011) at each"
+        " cluster, by the service of IRSA",
+    )
+
+    @model_validator(mode="after")
+    def _range(self) -> Images:
+        if not -self.offset < self.faintest < self.brightest:
+            raise ValueError(
+                f"faintest: expected between -offset = {-self.offset:g} and brightest = {self.brightest:g},"
+                f" got {self.faintest:g}"
+            )
+        return self

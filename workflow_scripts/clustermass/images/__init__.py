@@ -1,0 +1,1 @@
+"""Images as networks see them: stored lazily, scaled, reddening removed; and pictures for people."""

@@ -1,0 +1,1 @@
+"""Mosaics of frames on one grid: Lanczos-3 resampling and median, as SWarp does it."""

@@ -1,0 +1,1 @@
+"""How real simulated frames look: the same measurements on frames of both kinds."""

@@ -1,0 +1,1 @@
+"""Simulated frames: galaxies, stars, sky and faults of the detector, in nanomaggies."""
