@@ -23,7 +23,7 @@ from clustermass.config.crossmatch import Crossmatch, Labels
 from clustermass.config.dynamics import Kde, Kde3d, Msigma, Sdm
 from clustermass.config.figures import Figures
 from clustermass.config.flow import NeuralFlow
-from clustermass.config.frames import Frames, ImageSample, Images, Mosaics
+from clustermass.config.frames import Frames, Images, ImageSample, Mosaics
 from clustermass.config.galaxies import Galaxies
 from clustermass.config.interpretation import Interpretation
 from clustermass.config.mock_observation import MockObservation
