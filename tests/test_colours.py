@@ -8,10 +8,10 @@ import pytest
 from clustermass.config.base import Cosmology
 from clustermass.galaxies.colours import (
     Colours,
+    assign_colours,
     at_reference,
     blue_cloud,
     build_colours,
-    draw_colours,
     red_fraction,
     red_fraction_satellites,
     red_sequence,
@@ -20,6 +20,12 @@ from clustermass.galaxies.colours import (
 )
 
 COSMOLOGY = Cosmology()
+
+
+def numbers(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return uniform and normal random numbers."""
+    rng = np.random.default_rng(2)
+    return rng.uniform(size=n), rng.standard_normal(n)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +66,7 @@ def test_all_galaxies_together_are_as_red_as_observed(colours: Colours) -> None:
         rng = np.random.default_rng(1)
         n = 20000
         central = rng.uniform(size=n) > satellite_fraction(np.array([magnitude]), COSMOLOGY)[0]
-        red, g_r = draw_colours(colours, np.full(n, magnitude), np.full(n, 0.1), central, rng)
+        red, g_r = assign_colours(colours, np.full(n, magnitude), np.full(n, 0.1), central, *numbers(n))
         share = 1 - 0.46 - 0.07 * (magnitude + 20)
         assert red.mean() == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / n))
         for chosen, (mean, width) in ((red, red_sequence(magnitude)), (~red, blue_cloud(magnitude))):
@@ -76,8 +82,8 @@ def test_satellites_are_redder_than_centrals(colours: Colours) -> None:
 def test_colours_follow_luminosity_less_its_evolution(colours: Colours) -> None:
     """1.62 mag per unit of redshift: the same random numbers give the same colours."""
     magnitude, central = np.linspace(-22, -18, 500), np.arange(500) % 2 == 0
-    near = draw_colours(colours, magnitude, np.full(500, 0.1), central, np.random.default_rng(2))
-    far = draw_colours(colours, magnitude - 1.62 * 0.3, np.full(500, 0.4), central, np.random.default_rng(2))
+    near = assign_colours(colours, magnitude, np.full(500, 0.1), central, *numbers(500))
+    far = assign_colours(colours, magnitude - 1.62 * 0.3, np.full(500, 0.4), central, *numbers(500))
     assert np.array_equal(near[0], far[0])
     assert near[1] == pytest.approx(far[1])
     assert at_reference(np.array([-20.0]), np.array([0.3])) == pytest.approx([-20 + 1.62 * 0.2])
@@ -92,5 +98,5 @@ def test_offset_from_the_sequence_in_its_widths() -> None:
 
 def test_no_galaxies(colours: Colours) -> None:
     empty = np.empty(0)
-    red, g_r = draw_colours(colours, empty, empty, empty.astype(bool), np.random.default_rng(3))
+    red, g_r = assign_colours(colours, empty, empty, empty.astype(bool), empty, empty)
     assert (red.shape, g_r.shape) == ((0,), (0,))

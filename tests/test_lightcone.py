@@ -20,8 +20,10 @@ from clustermass.sources.lightcone import (
     CONE_GALAXIES,
     HALOS,
     Load,
+    colour_numbers,
     cone_galaxies,
     cone_halos,
+    galaxy_numbers,
     k_correction,
     magnitude_offset,
     nfw_mass_ratio,
@@ -83,7 +85,7 @@ def halos() -> pd.DataFrame:
 
 
 def galaxies(faintest: Callable[[Floats], Floats] = lambda z: np.full(len(z), 30.0)) -> pd.DataFrame:
-    stream = cone_galaxies(cone(), snapshot_halos, snapshot_galaxies, halos(), faintest)
+    stream = cone_galaxies(cone(), snapshot_halos, snapshot_galaxies, halos(), faintest, 5)
     return pd.concat(stream, ignore_index=True)
 
 
@@ -316,6 +318,30 @@ def test_only_bright_galaxies_are_kept() -> None:
     assert set(complete["abs_mag_r"]) == {-22, -21, -20}
 
 
+def test_a_galaxy_has_one_number_and_one_colour() -> None:
+    """Number: shell, tile, galaxy of the snapshot; the same colour in every tile, whatever the limit is."""
+    table = galaxies()
+    of_snapshot, place = table["galaxy"] % 10**10, table["galaxy"] // 10**10
+    assert of_snapshot.max() < N_HALOS * N_SATELLITES + N_FIELD
+    box = cone().tiles.set_index("tile").loc[place % 10**5, "box"].to_numpy(object)
+    z = np.array(cone().redshifts)[place // 10**5]
+    satellites = (of_snapshot < N_HALOS * N_SATELLITES) & (table["halo"] != "")
+    host = halos().set_index("id").loc[table["halo"][satellites]]
+    ids = snapshot_halos("box1", 0.05)["halo"]
+    assert (host["tile"].to_numpy() == (place % 10**5)[satellites]).all()
+    assert (host["snapshot"].to_numpy() == z[satellites]).all()
+    for name, redshift in (("box1", 0.05), ("box2", 0.117)):
+        ids = snapshot_galaxies(name, redshift)["halo"].to_numpy()
+        here = ((box == name) & (z == redshift))[satellites]
+        assert (ids[of_snapshot[satellites][here]] == host["halo"].to_numpy()[here]).all()
+    colours = table.groupby([box, z, of_snapshot])[["colour_rank", "colour_noise"]].nunique()
+    assert (colours == 1).all(axis=None)
+    n = len(colours)
+    assert table["colour_rank"].mean() == pytest.approx(0.5, abs=5 * 0.3 / np.sqrt(n))
+    assert table["colour_noise"].std() == pytest.approx(1, abs=5 / np.sqrt(n))
+    assert colour_numbers(5, "box1", 0.05, 3)[0] != pytest.approx(colour_numbers(6, "box1", 0.05, 3)[0])
+
+
 # Bad input
 
 
@@ -329,12 +355,14 @@ def test_bad_input_is_refused() -> None:
 
     def stream(of: Load = snapshot_galaxies, table: pd.DataFrame | None = None) -> list[pd.DataFrame]:
         chosen = halos() if table is None else table
-        return list(cone_galaxies(cone(), snapshot_halos, of, chosen, lambda z: z + 30))
+        return list(cone_galaxies(cone(), snapshot_halos, of, chosen, lambda z: z + 30, 5))
 
     with pytest.raises(ValueError, match="of halo 99999, which"):
         stream(of=lambda box, z: snapshot_galaxies(box, z).assign(halo=99999))
     with pytest.raises(ValueError, match="abs_mag_r"):
         stream(of=lambda box, z: snapshot_galaxies(box, z).assign(abs_mag_r=np.nan))
+    with pytest.raises(ValueError, match="have room for tiles below 100000 and galaxies below"):
+        galaxy_numbers(0, 1, np.array([10**10]))
     with pytest.raises(ValueError, match="another light cone"):
         stream(table=halos().assign(halo=np.roll(halos()["halo"], 1)))
 

@@ -142,6 +142,7 @@ def test_red_galaxies_are_bright_and_on_the_sequence() -> None:
     mean, width = red_sequence(np.array([-20.0]))
     galaxies = pd.DataFrame(
         {
+            "galaxy": np.arange(100, 105),
             "halo": ["H1", "H0", "", "H1", "H7"],
             "ra": 1.0,
             "dec": 2.0,
@@ -151,7 +152,7 @@ def test_red_galaxies_are_bright_and_on_the_sequence() -> None:
         }
     )
     g_r = mean + width * np.array([0, 0, 2.0, -3.5, -1.0])  # the fourth is too blue
-    red = red_galaxies(galaxies, g_r, pd.Index(["H0", "H1"]), first=100)
+    red = red_galaxies(galaxies, g_r, pd.Index(["H0", "H1"]))
     assert list(red["galaxy"]) == [100, 102, 104]
     assert list(red["host"]) == [1, -1, -1]
     error = sequence_redshift_error(np.array(0.1))

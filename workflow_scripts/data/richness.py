@@ -5,14 +5,13 @@ import pandas as pd
 from clustermass import contracts, provenance, runtime
 from clustermass.config.base import Cosmology
 from clustermass.config.simulated import Lightcone
-from clustermass.galaxies.colours import build_colours, draw_colours
+from clustermass.galaxies.colours import assign_colours, build_colours
 from clustermass.sources.lightcone import HALOS, cone_galaxies, magnitude_offset
 from clustermass.sources.lightcone_geometry import TILES, build_cone, solid_angle
 from clustermass.sources.richness import MEMBERS, RICHNESS, faintest, measure_richness, red_galaxies
 from clustermass.sources.snapshot import SNAPSHOT_GALAXIES, SNAPSHOT_HALOS, load_snapshots
 
 with runtime.logged(snakemake):
-    rng = runtime.job_generator(snakemake)
     lightcone, cosmology = Lightcone(**snakemake.params.lightcone), Cosmology(**snakemake.params.cosmology)
     boxes, redshifts, side = snakemake.params.boxes, snakemake.params.redshifts, snakemake.params.box_mpc_h
     tiles = contracts.read_table(snakemake.input.tiles, TILES)
@@ -21,12 +20,14 @@ with runtime.logged(snakemake):
     load_halos = load_snapshots(snakemake.input.snapshot_halos, boxes, redshifts, SNAPSHOT_HALOS)
     load_galaxies = load_snapshots(snakemake.input.snapshot_galaxies, boxes, redshifts, SNAPSHOT_GALAXIES)
     names, colours, parts, galaxies = pd.Index(halos["id"]), build_colours(cosmology), [], 0
+    columns = ("abs_mag_r", "redshift_observed", "colour_rank", "colour_noise")
     progress, visits = runtime.Progress("tile"), sum(len(tiles) for _, _, tiles in cone.visits())
     limit = lambda redshift: magnitude_offset(redshift, cosmology) + faintest(redshift)  # noqa: E731
-    for number, chunk in enumerate(cone_galaxies(cone, load_halos, load_galaxies, halos, limit), 1):
-        magnitude, redshift = (chunk[name].to_numpy(float) for name in ("abs_mag_r", "redshift_observed"))
-        _, g_r = draw_colours(colours, magnitude, redshift, chunk["central"].to_numpy(), rng)
-        parts.append(red_galaxies(chunk, g_r, names, galaxies))
+    chunks = cone_galaxies(cone, load_halos, load_galaxies, halos, limit, snakemake.params.seed)
+    for number, chunk in enumerate(chunks, 1):
+        magnitude, redshift, rank, noise = (chunk[name].to_numpy(float) for name in columns)
+        _, g_r = assign_colours(colours, magnitude, redshift, chunk["central"].to_numpy(), rank, noise)
+        parts.append(red_galaxies(chunk, g_r, names))
         galaxies += len(chunk)
         progress(number, visits)
     red = pd.concat(parts, ignore_index=True)

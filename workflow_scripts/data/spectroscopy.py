@@ -23,7 +23,8 @@ with runtime.logged(snakemake):
     load_halos = load_snapshots(snakemake.input.snapshot_halos, boxes, redshifts, SNAPSHOT_HALOS)
     load_galaxies = load_snapshots(snakemake.input.snapshot_galaxies, boxes, redshifts, SNAPSHOT_GALAXIES)
     bright = lambda redshift: np.full_like(redshift, options.faintest_r)  # noqa: E731
-    parts = [CONE_GALAXIES.empty(), *cone_galaxies(cone, load_halos, load_galaxies, halos, bright)]
+    chunks = cone_galaxies(cone, load_halos, load_galaxies, halos, bright, snakemake.params.seed)
+    parts = [CONE_GALAXIES.empty(), *chunks]
     galaxies = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     table, truth = survey_redshifts(galaxies, clusters, options, runtime.job_generator(snakemake))
     print(f"{len(table)} targets, {int(table['redshift'].notna().sum())} redshifts")

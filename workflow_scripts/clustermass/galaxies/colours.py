@@ -109,8 +109,8 @@ def red_fraction_satellites(abs_mag_r: Floats) -> Floats:
     return np.asarray(np.clip((SATELLITE_MEAN + SATELLITE_MEAN_SLOPE * x - blue) / (red - blue), 0, 1))
 
 
-def draw_colours(
-    colours: Colours, abs_mag_r: Floats, redshift: Floats, central: Bools, rng: np.random.Generator
+def assign_colours(
+    colours: Colours, abs_mag_r: Floats, redshift: Floats, central: Bools, rank: Floats, noise: Floats
 ) -> tuple[Bools, Floats]:
     """Return which galaxies are red, and their rest-frame colour.
 
@@ -120,12 +120,15 @@ def draw_colours(
         M_r - 5 log10 h at the galaxy's redshift, evolution of luminosity included.
     redshift : array, shape (n,)
     central : array of bool, shape (n,)
-    rng : numpy.random.Generator
+    rank : array, shape (n,)
+        Uniform random numbers: a galaxy is red where its own is below the share of red ones.
+    noise : array, shape (n,)
+        Normal random numbers: distance from the mean of the sequence, in its standard deviations.
 
     Returns
     -------
     red : array of bool, shape (n,)
-        Whether the colour was drawn from the red sequence; the blue cloud reaches into it.
+        Whether the colour is of the red sequence; the blue cloud reaches into it.
     g_r : array, shape (n,)
         g - r [mag], bands shifted to z = 0.1.
     """
@@ -133,9 +136,8 @@ def draw_colours(
     share = np.where(
         central, np.interp(magnitude, colours.abs_mag_r, colours.red_centrals), red_fraction_satellites(magnitude)
     )
-    red = rng.uniform(size=len(magnitude)) < share
+    red = rank < share
     (red_mean, red_width), (blue_mean, blue_width) = red_sequence(magnitude), blue_cloud(magnitude)
-    noise = rng.standard_normal(len(magnitude))
     return red, np.where(red, red_mean + red_width * noise, blue_mean + blue_width * noise)
 
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from clustermass.config.base import Cosmology
 from clustermass.contracts import Column, Contract
 from clustermass.galaxies.background import mean_concentration, omega_m
 from clustermass.galaxies.structure import nfw_mass
+from clustermass.runtime import generator
 from clustermass.sources.lightcone_geometry import (
     Cone,
     Floats,
@@ -32,6 +34,7 @@ from clustermass.sources.lightcone_geometry import (
     redshift_table,
 )
 
+Singles = NDArray[np.float32]
 Load = Callable[[str, float], pd.DataFrame]
 """Reader of a table of a snapshot, by the name of the box and the redshift."""
 
@@ -60,12 +63,15 @@ CONE_GALAXIES = Contract(
     "cone_galaxies",
     "galaxies of the simulated sky: the truth, which only mock observation, tests and evaluation may read",
     (
+        Column("galaxy", "int", "", "its number: shell, tile, galaxy of the snapshot", 0, unique=True),
         Column("halo", "text", "", "id of the halo that it lives in; empty: none in the table of halos", missing=True),
         Column("central", "bool", "", "whether it is the central galaxy of its halo"),
         *_SKY,
         Column("abs_mag_r", "float", "mag", "M_r - 5 log10 h, AB, k-corrected to z = 0.1", -30, -5),
         Column("log10_mstar", "float", "log10(Msun/h)", "log10 of the stellar mass", 5, 14, missing=True),
         Column("r", "float", "mag", "apparent magnitude, AB, without dust and errors", 0, 40),
+        Column("colour_rank", "float", "", "uniform number that tells red from blue", 0, 1),
+        Column("colour_noise", "float", "", "normal number: place of the colour in its sequence"),
     ),
 )
 
@@ -77,7 +83,9 @@ K_RED = (16.76083847, -2.51354452, 0.35130908, 1.30680013, -0.10348171)
 K_MAX_REDSHIFT = 0.5
 BLUE_FRACTION = 0.46  # at M_r = -20; those colours are the means there: Skibba & Sheth (2009, MNRAS 392, 1080)
 
+_TILES, _NUMBERS = 10**5, 10**10  # tiles of a shell, and galaxies of a snapshot, that a galaxy's number has room for
 _POSITION, _VELOCITY = ["x", "y", "z"], ["vx", "vy", "vz"]
+_COLOUR = ["colour_rank", "colour_noise"]
 _LOG_C = np.linspace(0, np.log(100), 500)  # ln of concentrations: nodes of tables
 
 
@@ -128,6 +136,7 @@ def cone_galaxies(
     load_galaxies: Load,
     halos: pd.DataFrame,
     faintest: Callable[[Floats], Floats],
+    seed: int,
 ) -> Iterator[pd.DataFrame]:
     """Yield the galaxies of the light cone tile by tile: contract `CONE_GALAXIES`, numbers without need in float32.
 
@@ -145,6 +154,9 @@ def cone_galaxies(
     faintest : callable
         Returns the faintest apparent magnitude r, finite, at cosmological redshifts; called once, with nodes of a table
         that begins at 0.
+    seed : int
+        Of colours, which belong to the galaxies of a snapshot: whoever asks for a galaxy, with whatever limit, gets it
+        with the same number and the same colour.
 
     Raises
     ------
@@ -164,7 +176,8 @@ def cone_galaxies(
         host_position, _ = _phase_space(hosts, cone.side)
         position, velocity = _phase_space(galaxies, cone.side)
         numbers = {name: galaxies[name].to_numpy(np.float32) for name in ("abs_mag_r", "log10_mstar")}
-        central = galaxies["central"].to_numpy(bool)
+        numbers |= dict(zip(_COLOUR, colour_numbers(seed, box, cone.redshifts[shell], len(galaxies)), strict=True))
+        central, number = galaxies["central"].to_numpy(bool), galaxies["galaxy"].to_numpy()
         for tile in tiles:
             placed_hosts = place(cone, tile, shell, host_position)
             names = _names(hosts, placed_hosts, ids.get((cone.redshifts[shell], tile.number), none))
@@ -173,10 +186,24 @@ def cone_galaxies(
             magnitude = numbers["abs_mag_r"][placed.rows] + lookup(distance, offsets)
             bright = np.flatnonzero(magnitude < lookup(distance, limits))
             rows = placed.rows[bright]
-            columns = {"halo": names[host[rows]], "central": central[rows], "r": magnitude[bright].astype(np.float32)}
+            columns = {"galaxy": galaxy_numbers(shell, tile.number, number[rows]), "halo": names[host[rows]]}
+            columns |= {"central": central[rows], "r": magnitude[bright].astype(np.float32)}
             columns |= {name: values[bright] for name, values in sky.items()}
             columns |= {name: values[rows] for name, values in numbers.items()}
             yield pd.DataFrame(columns)[CONE_GALAXIES.names]
+
+
+def colour_numbers(seed: int, box: str, redshift: float, n: int) -> tuple[Singles, Singles]:
+    """Return what tells the colours of all galaxies of a snapshot: uniform and normal numbers, each of shape (n,)."""
+    rng = generator(seed, "colours", {"box": box, "redshift": redshift})
+    return rng.random(n, np.float32), rng.standard_normal(n, np.float32)
+
+
+def galaxy_numbers(shell: int, tile: int, galaxy: Ints) -> Ints:
+    """Return the numbers in the light cone of galaxies of a snapshot, shape (n,)."""
+    if tile >= _TILES or (len(galaxy) and galaxy.max() >= _NUMBERS):
+        raise ValueError(f"numbers of galaxies have room for tiles below {_TILES} and galaxies below {_NUMBERS}")
+    return np.asarray((shell * _TILES + tile) * _NUMBERS + galaxy)
 
 
 def k_correction(redshift: Floats) -> Floats:

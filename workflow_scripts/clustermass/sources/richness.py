@@ -82,7 +82,7 @@ MEMBERS = Contract(
     "galaxies of clusters found among the simulated galaxies, with probabilities",
     (
         Column("cluster", "text", "", "name in the table of richness"),
-        Column("galaxy", "int", "", "galaxy of the light cone", 0),
+        Column("galaxy", "int", "", "number of the galaxy in the light cone", 0),
         Column("ra", "float", "deg", "right ascension, ICRS", 0, 360),
         Column("dec", "float", "deg", "declination, ICRS", -90, 90),
         Column("z_red", "float", "", "red-sequence redshift", -1, 20),
@@ -166,19 +166,17 @@ def sequence_redshift_error(redshift: Floats) -> Floats:
     return np.asarray(error * np.sqrt(LIMITING_MEMBERS))
 
 
-def red_galaxies(galaxies: pd.DataFrame, g_r: Floats, halos: pd.Index, first: int = 0) -> pd.DataFrame:
+def red_galaxies(galaxies: pd.DataFrame, g_r: Floats, halos: pd.Index) -> pd.DataFrame:
     """Return the galaxies that a cluster finder uses: bright enough, and of a colour that fits the red sequence.
 
     Parameters
     ----------
     galaxies : pandas.DataFrame
-        Galaxies of the light cone, or a part of them: halo, ra, dec [deg], redshift_observed, abs_mag_r, r.
+        Galaxies of the light cone, or a part of them: galaxy, halo, ra, dec [deg], redshift_observed, abs_mag_r, r.
     g_r : array, shape (n,)
-        Colours by `clustermass.galaxies.colours.draw_colours`.
+        Colours by `clustermass.galaxies.colours.assign_colours`.
     halos : pandas.Index
         Names of the halos, in the order of their table.
-    first : int
-        Number of the first galaxy in the light cone.
 
     Returns
     -------
@@ -195,7 +193,7 @@ def red_galaxies(galaxies: pd.DataFrame, g_r: Floats, halos: pd.Index, first: in
     on_sequence = np.abs(offset) < SEQUENCE_WIDTHS
     kept, z_red = bright[on_sequence], z + offset * sequence_redshift_error(z)
     columns = {
-        "galaxy": first + kept,
+        "galaxy": galaxies["galaxy"].to_numpy()[kept],
         "host": halos.get_indexer(pd.Index(galaxies["halo"].to_numpy()[kept])),
         "ra": galaxies["ra"].to_numpy(float)[kept],
         "dec": galaxies["dec"].to_numpy(float)[kept],
