@@ -82,18 +82,30 @@ def _is_text(line: ast.stmt) -> bool:
     return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
 
 
-def record(snakemake: Any) -> dict[str, Any]:
+def record(snakemake: Any, without: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return what made a job's output: rule, wildcards, settings, code, and checksums of its inputs.
 
-    No time and no machine stands in it, so that the same inputs give the same bytes.
+    No time and no machine stands in it, so that the same inputs give the same bytes. Inputs named in `without` have no
+    checksum of their own: large ones that another input describes.
     """
+    left_out = {str(path) for name in without for path in _listed(snakemake.input[name])}
     return {
         "rule": snakemake.rule,
         "wildcards": dict(snakemake.wildcards.items()),
         "settings": dict(snakemake.params.items()),
-        "inputs": {str(path): sha256(path) for named in snakemake.input for path in _files(Path(named))},
+        "inputs": {
+            str(path): sha256(path)
+            for named in snakemake.input
+            if str(named) not in left_out
+            for path in _files(Path(named))
+        },
         "software": _software(),
     }
+
+
+def _listed(named: Any) -> list[Any]:
+    """Return one path, or several, as a list."""
+    return [named] if isinstance(named, str) else list(named)
 
 
 def _files(path: Path) -> list[Path]:

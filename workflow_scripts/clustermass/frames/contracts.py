@@ -99,3 +99,18 @@ SKY_GALAXIES = Contract(
         Column("position_angle", "float", "deg", "of the major axis, from north to east", 0, 180),
     ),
 )
+MOSAICS = Contract(
+    "mosaics",
+    "mosaics of clusters, one of every band, on the square of the largest cutout",
+    (
+        Column("cluster", "text", "", "name of the cluster"),
+        Column("band", "text", "", "photometric band", choices=tuple(BANDS)),
+        Column("frames", "int", "", "frames that it was made of", 0),
+        Column("coverage", "float", "", "share of its pixels that a frame covers", 0, 1),
+        Column("depth", "float", "", "mean number of frames on covered pixels", 0, missing=True),
+        Column(
+            "noise", "float", "nanomaggy/arcsec2", "pixel noise: 1.4826 times the median deviation", 0, missing=True
+        ),
+        Column("reason", "text", "", "why the cluster is set aside; empty: it is used", missing=True),
+    ),
+)
