@@ -1,0 +1,200 @@
+"""Which fields clusters need, and what it takes to turn them into mosaics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from clustermass.frames.contracts import BANDS, FIELD_KEY, NEEDED
+from clustermass.frames.geometry import BAND_OFFSETS, PIXEL_ARCSEC
+from clustermass.sky import unit_vectors
+
+Floats = NDArray[np.float64]
+
+_MARGIN_ARCSEC = 1.5 * PIXEL_ARCSEC * max(np.hypot(*offset) for offset in BAND_OFFSETS.values())
+_WIDEST_DEG = 20.0
+
+
+def touching(fields: pd.DataFrame, clusters: pd.DataFrame, search_mpc: float, image_mpc: float) -> pd.DataFrame:
+    """Return which fields touch the squares around clusters.
+
+    Squares lie in the tangent plane at the cluster, north up. Borders of frames in a tangent plane are great circles,
+    which any other tangent plane shows as straight lines: that a field touches a square is a question of two
+    convex polygons, answered exactly by the separating lines. As other bands of a field are displaced against r,
+    by up to 11 px in real frames, squares are larger by one and a half times that.
+
+    Parameters
+    ----------
+    fields : DataFrame
+        As `FIELDS`.
+    clusters : DataFrame
+        As `IMAGE_CLUSTERS`; used are id, ra, dec, arcsec_per_mpc and job.
+    search_mpc, image_mpc : float
+        Sides of the square searched and of the largest image [Mpc].
+
+    Returns
+    -------
+    DataFrame
+        As `NEEDED`, in order of clusters and fields.
+
+    Raises
+    ------
+    ValueError
+        A square that is no part of the sky to be imaged: wider than 40 deg.
+    """
+    largest = max(search_mpc, image_mpc)
+    half = np.radians((largest * clusters["arcsec_per_mpc"].to_numpy() / 2 + _MARGIN_ARCSEC) / 3600)
+    if len(half) and not half.max() < np.radians(_WIDEST_DEG):
+        worst = clusters.iloc[int(np.argmax(half))]
+        raise ValueError(
+            f"cluster {worst['id']}: expected a square narrower than {2 * _WIDEST_DEG:g} deg, got {largest:g} Mpc at"
+            f" {worst['arcsec_per_mpc']:g} arcsec/Mpc"
+        )
+    if not len(fields) or not len(clusters):
+        return NEEDED.empty()
+    ra, dec = (fields[[f"{name}_{k}" for k in range(4)]].to_numpy() for name in ("ra", "dec"))
+    corners = unit_vectors(ra.ravel(), dec.ravel()).reshape(-1, 4, 3)
+    centre = clusters[["ra", "dec"]].to_numpy()
+    cluster, field = _pairs(corners, unit_vectors(centre[:, 0], centre[:, 1]), np.arctan(np.sqrt(2) * half))
+    x, y = _project(corners[field], centre[cluster])
+    touch = _touch(x, y, half[cluster])
+    cluster, field, x, y = cluster[touch], field[touch], x[touch], y[touch]
+    scale = clusters["arcsec_per_mpc"].to_numpy()[cluster]
+    inside = _touch(x, y, np.radians((image_mpc * scale / 2 + _MARGIN_ARCSEC) / 3600))
+    needed = fields[FIELD_KEY].iloc[field].reset_index(drop=True)
+    needed["cluster"] = clusters["id"].to_numpy()[cluster]
+    needed["job"] = clusters["job"].to_numpy()[cluster]
+    needed["in_image"] = inside
+    return needed[NEEDED.names]
+
+
+def _pairs(corners: Floats, centres: Floats, reach: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return clusters and fields that may touch, by circles around both, in order.
+
+    Parameters
+    ----------
+    corners : array, shape (n, 4, 3)
+    centres : array, shape (m, 3)
+    reach : array, shape (m,)
+        Radius around a cluster [rad].
+    """
+    middle = corners.mean(axis=1)
+    middle /= np.linalg.norm(middle, axis=1, keepdims=True)
+    size = 2 * np.arcsin(np.linalg.norm(corners - middle[:, None], axis=2).max() / 2)
+    chord = 2 * np.sin(np.minimum(reach + size, np.pi) / 2) * (1 + 1e-9)
+    near = cKDTree(middle).query_ball_point(centres, chord, return_sorted=True)
+    counts = np.fromiter(map(len, near), np.int64, len(near))
+    return np.repeat(np.arange(len(near)), counts), np.concatenate(near).astype(np.int64)
+
+
+def _project(corners: Floats, centre: Floats) -> tuple[Floats, Floats]:
+    """Return corners in the tangent planes at centres, east and north [rad]: shapes (n, 4)."""
+    a, d = np.radians(centre[:, 0]), np.radians(centre[:, 1])
+    zero = np.zeros_like(a)
+    axes = np.stack(
+        [
+            np.stack([-np.sin(a), np.cos(a), zero], axis=1),
+            np.stack([-np.sin(d) * np.cos(a), -np.sin(d) * np.sin(a), np.cos(d)], axis=1),
+            np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=1),
+        ],
+        axis=2,
+    )
+    plane = corners @ axes
+    return plane[..., 0] / plane[..., 2], plane[..., 1] / plane[..., 2]
+
+
+def _touch(x: Floats, y: Floats, half: Floats) -> NDArray[np.bool_]:
+    """Return which convex quadrilaterals touch squares around the origin: no line along a side of either parts them.
+
+    Parameters
+    ----------
+    x, y : array, shape (n, 4)
+        Corners in order around.
+    half : array, shape (n,)
+        Half the side of the squares.
+    """
+    touch = (x.min(1) <= half) & (x.max(1) >= -half) & (y.min(1) <= half) & (y.max(1) >= -half)
+    for k in range(4):
+        normal = y[:, k] - y[:, (k + 1) % 4], x[:, (k + 1) % 4] - x[:, k]
+        along = normal[0][:, None] * x + normal[1][:, None] * y
+        reach = half * (np.abs(normal[0]) + np.abs(normal[1]))
+        touch &= (along.min(1) <= reach) & (along.max(1) >= -reach)
+    return np.asarray(touch)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What frames and mosaics cost, measured on one core of an x86-64 machine.
+
+    Attributes
+    ----------
+    archive_bytes, plain_bytes : float
+        A frame as the archive keeps it, and uncompressed.
+    decode_s : float
+        Reading a compressed frame [s].
+    render_s : float
+        Making a simulated frame [s], its share of the field's five.
+    resample_s : float
+        Resampling the part of a frame that a mosaic needs, and its share of the median [s].
+    """
+
+    archive_bytes: float = 3.3e6
+    plain_bytes: float = 12.6e6
+    decode_s: float = 0.3
+    render_s: float = 0.3
+    resample_s: float = 0.03
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a plan takes."""
+
+    clusters: int
+    fields: int
+    frames: int
+    frames_read: int
+    transfer_bytes: float
+    job_bytes: float
+    cpu_hours: float
+
+    def __str__(self) -> str:
+        """Return the plan in words."""
+        return (
+            f"{self.clusters} clusters need {self.fields} fields, {self.frames} frames, read {self.frames_read} times"
+            f" in all jobs: {self.transfer_bytes / 1e9:.1f} GB to fetch, up to {self.job_bytes / 1e9:.1f} GB of frames"
+            f" in one job, {self.cpu_hours:.2f} CPU hours"
+        )
+
+
+def estimate(needed: pd.DataFrame, simulated: bool, costs: Costs | None = None) -> Estimate:
+    """Return what it takes to make mosaics of all clusters.
+
+    Parameters
+    ----------
+    needed : DataFrame
+        As `NEEDED`. A frame that several jobs need is fetched once; it is read, or made, in each.
+    simulated : bool
+        Whether frames are made: then only those that touch the image, and nothing is fetched.
+    costs : Costs, optional
+    """
+    costs = costs or Costs()
+    used = needed[needed["in_image"]] if simulated else needed
+    fields = len(used[FIELD_KEY].drop_duplicates())
+    of_jobs = used[["job", *FIELD_KEY]].drop_duplicates()
+    read = len(BANDS) * len(of_jobs)
+    fullest = len(BANDS) * int(of_jobs.groupby("job").size().max()) if len(of_jobs) else 0
+    resampled = len(BANDS) * int(needed["in_image"].sum())
+    seconds = read * (costs.render_s if simulated else costs.decode_s) + resampled * costs.resample_s
+    return Estimate(
+        clusters=needed["cluster"].nunique(),
+        fields=fields,
+        frames=len(BANDS) * fields,
+        frames_read=read,
+        transfer_bytes=0.0 if simulated else len(BANDS) * fields * costs.archive_bytes,
+        job_bytes=fullest * (costs.plain_bytes if simulated else costs.archive_bytes),
+        cpu_hours=seconds / 3600,
+    )
