@@ -1,0 +1,18 @@
+"""Red-sequence galaxies of clusters, counted in their frames (rule realism_counts)."""
+
+from clustermass import contracts, provenance, runtime
+from clustermass.config.realism import Realism
+from clustermass.frames.contracts import IMAGE_CLUSTERS
+from clustermass.realism.contracts import COVERAGE, OBJECTS, RED_COUNTS
+from clustermass.realism.field import gather
+from clustermass.realism.red_sequence import red_sequence_counts
+
+with runtime.logged(snakemake):
+    settings = Realism(**snakemake.params.realism)
+    clusters = contracts.read_table(snakemake.input.clusters, IMAGE_CLUSTERS)
+    clusters = clusters[clusters["job"].isin(snakemake.params.jobs)]
+    objects = gather([contracts.read_table(path, OBJECTS) for path in snakemake.input.objects], OBJECTS)
+    covered = gather([contracts.read_table(path, COVERAGE) for path in snakemake.input.coverage], COVERAGE)
+    counts = red_sequence_counts(objects, covered, clusters, settings.red_sequence)
+    print(counts.describe().to_string())
+    contracts.write_table(counts, RED_COUNTS, snakemake.output[0], {"provenance": provenance.record(snakemake)})
