@@ -32,12 +32,8 @@ def cutouts(
     dict of str to array of float32, shape (5, pixels, pixels)
         NaN where no observed pixel is.
     """
-    sides = {name: kind.side_mpc * arcsec_per_mpc / pixel_arcsec for name, kind in kinds.items()}
-    widest = min(mosaic.shape[-2:])  # the mosaic is a whole number of pixels, a cutout need not be
-    return {
-        name: resize(mosaic, kind.pixels, widest if widest < sides[name] <= widest + 1 else sides[name])
-        for name, kind in kinds.items()
-    }
+    scale_px = arcsec_per_mpc / pixel_arcsec
+    return {name: resize(mosaic, kind.pixels, kind.side_mpc * scale_px) for name, kind in kinds.items()}
 
 
 def network_inputs(
