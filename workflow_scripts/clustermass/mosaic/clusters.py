@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from clustermass.config.frames import Mosaics
 from clustermass.frames.contracts import BANDS, FIELD_KEY
 from clustermass.frames.frame import Frame, FrameError
-from clustermass.mosaic.coadd import MosaicError, coadd
+from clustermass.mosaic.coadd import coadd
+from clustermass.mosaic.errors import MosaicError
 from clustermass.mosaic.grid import Grid, square_grid
 
 Images = NDArray[np.float32]
