@@ -310,17 +310,18 @@ def test_plans_say_what_they_take() -> None:
     rows = [("a", 1, 10, 0, True), ("a", 1, 11, 0, False), ("b", 1, 10, 1, True), ("b", 2, 10, 1, True)]
     needed = pd.DataFrame(rows, columns=["cluster", "run", "field", "job", "in_image"]).assign(**key)
     costs = plan.Costs(archive_bytes=1e9, plain_bytes=2e9, decode_s=60.0, render_s=120.0, resample_s=6.0)
-    real = plan.estimate(needed, simulated=False, costs=costs)
-    # distinct fields 3; by jobs 2 + 2, each in five bands; three fields in images are resampled in five bands
-    assert (real.clusters, real.fields, real.frames, real.frames_read) == (2, 3, 15, 20)
-    assert (real.transfer_bytes, real.job_bytes) == (15e9, 10e9)
-    assert real.cpu_hours == pytest.approx((20 * 60 + 15 * 6) / 3600)
-    assert str(real).startswith("2 clusters need 3 fields, 15 frames, read 20 times in all jobs: 15.0 GB to fetch")
-    made = plan.estimate(needed, simulated=True, costs=costs)
-    assert (made.frames, made.frames_read, made.transfer_bytes, made.job_bytes) == (10, 15, 0, 20e9)
+    table = plan.estimate(needed, clusters([1.0, 2.0], [0.0, 0.0]).assign(id=["a", "c"]), costs)
+    said = dict(zip(table["what"], table["value"], strict=True))
+    assert (said["clusters"], said["clusters without a field"]) == (2, 1)
+    # fields: 3 touch a square and 2 an image; by jobs 1 + 2; 3 pairs of a field and an image; five bands of each
+    assert (said["fields that touch the square searched"], said["fields that touch images"]) == (3, 2)
+    assert (said["frames read or made in all jobs"], said["frames read or made in the fullest job"]) == (15, 10)
+    assert (said["archive: to fetch"], said["simulated: files of the fullest job"]) == (10, 20)
+    assert said["archive: reading and mosaics"] == pytest.approx((15 * 60 + 15 * 6) / 3600)
+    assert said["simulated: making and mosaics"] == pytest.approx((15 * 120 + 15 * 6) / 3600)
     nothing = plan.touching(FIELDS.empty(), clusters([1.0], [2.0]), 4, 2)
     assert NEEDED.validate(nothing, "needed").empty
-    assert plan.estimate(nothing, simulated=True).cpu_hours == 0
+    assert plan.estimate(nothing, clusters([1.0], [2.0]))["value"].tolist() == [1, 1] + 9 * [0]
     fields = geometry.simulated_fields(np.array([1.0]), np.array([2.0]), 1.0, WHOLE_SKY)
     with pytest.raises(ValueError, match=r"cluster c0: expected a square narrower than 40 deg, got 4 Mpc"):
         plan.touching(fields, clusters([1.0], [2.0], 1e5), 4, 2)

@@ -17,7 +17,7 @@ import pytest
 from clustermass.config.catalogues import Archive
 from clustermass.contracts import ContractError
 from clustermass.sources.irsa import fetch_reddening, read_reddening
-from clustermass.sources.vizier import ArchiveAnswerError, ArchiveUnavailable
+from clustermass.sources.patience import ArchiveAnswerError, ArchiveUnavailable
 
 STATISTICS = "".join(
     f"<{name}{scale}> {value} ({unit}) </{name}{scale}>"

@@ -20,8 +20,8 @@ from clustermass.sources import vizier
 from clustermass.sources.catalogues import Standardised, split_column, standardise
 from clustermass.sources.local import local_file
 from clustermass.sources.locate import UnusableAnswerError, cannot_be_had, locate
+from clustermass.sources.patience import ArchiveUnavailable
 from clustermass.sources.tables import CatalogueError, EmptyCatalogueError, read_catalogue
-from clustermass.sources.vizier import ArchiveUnavailable
 
 PLANCK = CATALOGUES["planck"]
 

@@ -15,9 +15,9 @@ import pytest
 
 from clustermass.config.catalogues import Archive
 from clustermass.config.observed import RedshiftSurvey, SkyServer
+from clustermass.sources.patience import ArchiveAnswerError, ArchiveUnavailable
 from clustermass.sources.redshifts import survey_rows
 from clustermass.sources.skyserver import fetch_redshifts, tile_query, tiles
-from clustermass.sources.vizier import ArchiveAnswerError, ArchiveUnavailable
 
 HEAD = b"#Table1\nid,ra,dec,redshift,redshift_err,r\n"
 GOOD = HEAD + b"299489677444933632,150.01,2.02,0.045,1.2E-05,16.5\n18446744073709551615,150.5,2.5,0.08,2E-05,17.1\n"

@@ -17,7 +17,8 @@ from vizier_server import COLUMNS, ERROR_XML, PSZ2, Answer, answer_xml, clusters
 
 from clustermass.config.catalogues import Archive
 from clustermass.files import sha256
-from clustermass.sources.vizier import ArchiveAnswerError, ArchiveUnavailable, fetch, sources_note
+from clustermass.sources.patience import ArchiveAnswerError, ArchiveUnavailable
+from clustermass.sources.vizier import fetch, sources_note
 
 GOOD = answer_xml()
 KEPT = ["J_A+A_594_A27_psz2.json", "J_A+A_594_A27_psz2.vot"]
@@ -125,10 +126,10 @@ def test_progress_is_printed(archive: Callable[..., Archive], capsys: pytest.Cap
     with vizier([Answer(status=503), Answer(GOOD)]) as server:
         fetch(PSZ2, archive(server.address, attempts=2), sleep=Clock())
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"VizieR: {PSZ2} from {server.address}, attempt 1 of 2"
+    assert lines[0] == f"VizieR: {PSZ2} from {server.address}"
     assert "HTTP 503" in lines[1]
-    assert lines[2].endswith("attempt 2 of 2")
-    assert lines[3].startswith(f"VizieR: {PSZ2}: {len(GOOD)} bytes, 3 rows, kept as ")
+    assert "; attempt 2 of 2 in " in lines[1]
+    assert lines[2].startswith(f"VizieR: {PSZ2}: {len(GOOD)} bytes, 3 rows, kept as ")
 
 
 def test_name_of_a_catalogue_with_one_table_does(archive: Callable[..., Archive], cache: Path) -> None:

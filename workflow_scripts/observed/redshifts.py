@@ -10,10 +10,10 @@ from clustermass.config.observed import Observed, RedshiftSurvey
 from clustermass.files import sha256
 from clustermass.observed.contracts import REDSHIFTS
 from clustermass.observed.redshifts import usable_redshifts
+from clustermass.sources.patience import ArchiveUnavailable
 from clustermass.sources.redshifts import read_redshifts, survey_rows
 from clustermass.sources.skyserver import fetch_redshifts
 from clustermass.sources.spectroscopy import SPECTROSCOPY
-from clustermass.sources.vizier import ArchiveUnavailable
 
 with runtime.logged(snakemake):
     settings, survey = Observed(**snakemake.params.observed), snakemake.params.survey

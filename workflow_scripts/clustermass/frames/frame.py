@@ -95,7 +95,7 @@ def read_frame(path: str | Path) -> Frame:
     body = _contents(Path(path))
     header, start = _parse_header(body, path)
     _check_shape(header, path)
-    key, rerun = _identify(header, path)
+    key, rerun = frame_key(header, path), str(header["RERUN"]).strip()
     end = start + 4 * ROWS * COLUMNS
     if len(body) < end:
         raise FrameError(f"{path}: expected {end} bytes up to the end of the image, got {len(body)}: cut off")
@@ -118,9 +118,34 @@ def read_frame_header(path: str | Path) -> tuple[fits.Header, FrameKey, str]:
     """
     header, _ = _parse_header(_beginning(Path(path)), path)
     _check_shape(header, path)
-    key, rerun = _identify(header, path)
+    key = frame_key(header, path)
     frame_wcs(header, path)
-    return header, key, rerun
+    return header, key, str(header["RERUN"]).strip()
+
+
+def frame_key(header: fits.Header, path: str | Path = "header") -> FrameKey:
+    """Return what the header of a frame says that it is; the name of the file must not contradict it.
+
+    Raises
+    ------
+    FrameError
+        Words are missing, the name says otherwise, or the unit is not nanomaggies.
+    """
+    try:
+        band, run, camcol = str(header["FILTER"]).strip(), int(header["RUN"]), int(header["CAMCOL"])
+        key = FrameKey(band, run, camcol, int(header["FRAME"]) - FRAME_LAG[band])
+        header["RERUN"]
+    except (KeyError, ValueError, TypeError) as error:
+        raise FrameError(
+            f"{path}: expected FILTER, RUN, CAMCOL, FRAME and RERUN in the header, got {type(error).__name__}: {error}"
+        ) from None
+    named = name_key(path)
+    if named is not None and named != key:
+        raise FrameError(f"{path}: expected {_say(named)} as the file is named, got the header of {_say(key)}")
+    unit = header.get("BUNIT", "nanomaggy")
+    if str(unit).strip() != "nanomaggy":
+        raise FrameError(f"{path}: expected BUNIT nanomaggy, got {unit}")
+    return key
 
 
 def frame_wcs(header: fits.Header, path: str | Path = "header") -> WCS:
@@ -174,7 +199,7 @@ def write_frame(
     """
     if image.shape != (ROWS, COLUMNS):
         raise FrameError(f"{path}: expected an image of {ROWS} x {COLUMNS} pixels, got {image.shape}")
-    key, rerun = _identify(header, path)
+    key, rerun = frame_key(header, path), str(header["RERUN"]).strip()
     wcs = frame_wcs(header, path)
     calibration = np.broadcast_to(np.asarray(nmgy_per_count, ">f4"), COLUMNS)
     sky = np.broadcast_to(np.asarray(sky_counts, ">f4"), _SKY_SHAPE)
@@ -247,25 +272,6 @@ def _check_shape(header: fits.Header, path: str | Path) -> None:
     zero, scale = header.get("BZERO", 0), header.get("BSCALE", 1)
     if zero != 0 or scale != 1:
         raise FrameError(f"{path}: expected unscaled numbers, got BZERO {zero}, BSCALE {scale}")
-
-
-def _identify(header: fits.Header, path: str | Path) -> tuple[FrameKey, str]:
-    """Return key and rerun by a header, which must not contradict the name of the file."""
-    try:
-        band, run, camcol = str(header["FILTER"]).strip(), int(header["RUN"]), int(header["CAMCOL"])
-        key = FrameKey(band, run, camcol, int(header["FRAME"]) - FRAME_LAG[band])
-        rerun = str(header["RERUN"]).strip()
-    except (KeyError, ValueError, TypeError) as error:
-        raise FrameError(
-            f"{path}: expected FILTER, RUN, CAMCOL, FRAME and RERUN in the header, got {type(error).__name__}: {error}"
-        ) from None
-    named = name_key(path)
-    if named is not None and named != key:
-        raise FrameError(f"{path}: expected {_say(named)} as the file is named, got the header of {_say(key)}")
-    unit = header.get("BUNIT", "nanomaggy")
-    if str(unit).strip() != "nanomaggy":
-        raise FrameError(f"{path}: expected BUNIT nanomaggy, got {unit}")
-    return key, rerun
 
 
 def _say(key: FrameKey) -> str:

@@ -149,52 +149,40 @@ class Costs:
     resample_s: float = 0.03
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a plan takes."""
-
-    clusters: int
-    fields: int
-    frames: int
-    frames_read: int
-    transfer_bytes: float
-    job_bytes: float
-    cpu_hours: float
-
-    def __str__(self) -> str:
-        """Return the plan in words."""
-        return (
-            f"{self.clusters} clusters need {self.fields} fields, {self.frames} frames, read {self.frames_read} times"
-            f" in all jobs: {self.transfer_bytes / 1e9:.1f} GB to fetch, up to {self.job_bytes / 1e9:.1f} GB of frames"
-            f" in one job, {self.cpu_hours:.2f} CPU hours"
-        )
-
-
-def estimate(needed: pd.DataFrame, simulated: bool, costs: Costs | None = None) -> Estimate:
-    """Return what it takes to make mosaics of all clusters.
+def estimate(needed: pd.DataFrame, clusters: pd.DataFrame, costs: Costs | None = None) -> pd.DataFrame:
+    """Return what it takes to make mosaics of all clusters, of frames that touch the largest image.
 
     Parameters
     ----------
     needed : DataFrame
         As `NEEDED`. A frame that several jobs need is fetched once; it is read, or made, in each.
-    simulated : bool
-        Whether frames are made: then only those that touch the image, and nothing is fetched.
+    clusters : DataFrame
+        As `IMAGE_CLUSTERS`; used are id and job.
     costs : Costs, optional
+
+    Returns
+    -------
+    DataFrame
+        Columns what, value, unit. Fetching and reading concern frames of the archive, making and files simulated ones.
     """
     costs = costs or Costs()
-    used = needed[needed["in_image"]] if simulated else needed
+    bands = len(BANDS)
+    used = needed[needed["in_image"]]
     fields = len(used[FIELD_KEY].drop_duplicates())
-    of_jobs = used[["job", *FIELD_KEY]].drop_duplicates()
-    read = len(BANDS) * len(of_jobs)
-    fullest = len(BANDS) * int(of_jobs.groupby("job").size().max()) if len(of_jobs) else 0
-    resampled = len(BANDS) * int(needed["in_image"].sum())
-    seconds = read * (costs.render_s if simulated else costs.decode_s) + resampled * costs.resample_s
-    return Estimate(
-        clusters=needed["cluster"].nunique(),
-        fields=fields,
-        frames=len(BANDS) * fields,
-        frames_read=read,
-        transfer_bytes=0.0 if simulated else len(BANDS) * fields * costs.archive_bytes,
-        job_bytes=fullest * (costs.plain_bytes if simulated else costs.archive_bytes),
-        cpu_hours=seconds / 3600,
-    )
+    by_job = used[["job", *FIELD_KEY]].drop_duplicates()["job"].value_counts()
+    read, fullest = bands * int(by_job.sum()), bands * int(by_job.max()) if len(by_job) else 0
+    resampled = bands * len(used) * costs.resample_s
+    rows = [
+        ("clusters", len(clusters), ""),
+        ("clusters without a field", int((~clusters["id"].isin(used["cluster"])).sum()), ""),
+        ("fields that touch the square searched", len(needed[FIELD_KEY].drop_duplicates()), ""),
+        ("fields that touch images", fields, ""),
+        ("frames of them", bands * fields, ""),
+        ("frames read or made in all jobs", read, ""),
+        ("frames read or made in the fullest job", fullest, ""),
+        ("archive: to fetch", bands * fields * costs.archive_bytes / 1e9, "GB"),
+        ("archive: reading and mosaics", (read * costs.decode_s + resampled) / 3600, "CPU h"),
+        ("simulated: files of the fullest job", fullest * costs.plain_bytes / 1e9, "GB"),
+        ("simulated: making and mosaics", (read * costs.render_s + resampled) / 3600, "CPU h"),
+    ]
+    return pd.DataFrame([(what, float(value), unit) for what, value, unit in rows], columns=["what", "value", "unit"])

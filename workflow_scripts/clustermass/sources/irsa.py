@@ -22,7 +22,7 @@ from clustermass.config.catalogues import Archive
 from clustermass.contracts import ContractError
 from clustermass.files import replacing
 from clustermass.images.extinction import REDDENING, Floats, nearest_reddening
-from clustermass.sources.vizier import ArchiveAnswerError, ArchiveUnavailable
+from clustermass.sources.patience import ArchiveAnswerError, ArchiveUnavailable
 
 _Sleep = Callable[[float], None]
 RESOLUTION_ARCMIN = 6.1  # full width at half maximum of the maps of Schlegel et al. (1998): no nearer place is needed

@@ -8,6 +8,7 @@ from typing import Any
 from clustermass.config.catalogues import Archive, Catalogue
 from clustermass.files import sha256
 from clustermass.sources import vizier
+from clustermass.sources.patience import ArchiveAnswerError, ArchiveUnavailable
 from clustermass.sources.tables import CatalogueError, EmptyCatalogueError
 
 
@@ -24,8 +25,8 @@ def cannot_be_had(stanza: Catalogue, inputs: list[str], source: str) -> tuple[ty
     if stanza.kind == "clusters":
         return ()
     if source == "simulated":
-        return (vizier.ArchiveUnavailable, EmptyCatalogueError)
-    return () if inputs else (vizier.ArchiveUnavailable, UnusableAnswerError, CatalogueError)
+        return (ArchiveUnavailable, EmptyCatalogueError)
+    return () if inputs else (ArchiveUnavailable, UnusableAnswerError, CatalogueError)
 
 
 def locate(stanza: Catalogue, inputs: list[str], archive: Archive, source: str) -> tuple[Path, dict[str, Any]]:
@@ -59,19 +60,19 @@ def locate(stanza: Catalogue, inputs: list[str], archive: Archive, source: str) 
             raise CatalogueError(f"{path}: expected the SHA-256 checksum {stanza.sha256}, got {found}")
         return path, {"file": path.name, "sha256": found}
     if source == "simulated":
-        raise vizier.ArchiveUnavailable(f"no simulated survey stands in for {stanza.title} (catalogues.*.simulated)")
+        raise ArchiveUnavailable(f"no simulated survey stands in for {stanza.title} (catalogues.*.simulated)")
     looked = f"none of {', '.join(stanza.files) or 'no names'} in {archive.folder or 'archive.folder'} or here"
     if stanza.vizier is None:
-        raise vizier.ArchiveUnavailable(f"no local file ({looked}) and no VizieR table is configured")
+        raise ArchiveUnavailable(f"no local file ({looked}) and no VizieR table is configured")
     try:
         path = vizier.fetch(stanza.vizier, archive, stanza.sha256)
-    except vizier.ArchiveUnavailable as error:
+    except ArchiveUnavailable as error:
         print(f"no local file: {looked}\n{error}")
-        raise vizier.ArchiveUnavailable(
+        raise ArchiveUnavailable(
             f"no local file ({looked}) and {archive.vizier_server} did not give {stanza.vizier}"
         ) from error
     except vizier.ChecksumError:
         raise  # whoever configures a checksum wants to know
-    except vizier.ArchiveAnswerError as error:
+    except ArchiveAnswerError as error:
         raise UnusableAnswerError(str(error)) from error
     return path, vizier.sources_note(path)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
 from io import BytesIO
@@ -21,21 +20,12 @@ from astroquery.vizier import VizierClass
 
 from clustermass.config.catalogues import Archive
 from clustermass.files import replacing, sha256
+from clustermass.sources.patience import ArchiveAnswerError, ArchiveUnavailable, Sleep, check_status, insist
 
-_Sleep = Callable[[float], None]
 _TABLE_ID = re.compile(r"[\w+.-]+(/[\w+.-]+)*")
 # '**' asks for all columns, '*' only for those that VizieR shows at first; the other two it computes, in degrees
 _COLUMNS = ["**", "_RAJ2000", "_DEJ2000"]
-_LATER = {408, 429}  # time-out and too many requests: like 5xx, a server that may answer later
 _ADVICE = "A local copy of the catalogue in archive.folder needs no download"
-
-
-class ArchiveUnavailable(RuntimeError):
-    """Nobody answered usefully, after all attempts: no network, no server, time-out, or the server's own trouble."""
-
-
-class ArchiveAnswerError(ValueError):
-    """An answer came, and it is not the table that was asked for, whole."""
 
 
 class ChecksumError(ArchiveAnswerError):
@@ -54,7 +44,7 @@ class _Vizier(VizierClass):  # type: ignore[misc]  # astroquery has no types
         return url.removeprefix("https://") if "://" in self.VIZIER_SERVER else url
 
 
-def fetch(table: str, archive: Archive, expected_sha256: str | None = None, *, sleep: _Sleep = time.sleep) -> Path:
+def fetch(table: str, archive: Archive, expected_sha256: str | None = None, *, sleep: Sleep = time.sleep) -> Path:
     """Return the VOTable file of one VizieR table, from the cache or from the server.
 
     Beside the file lies a note of the same name in JSON: see `sources_note`.
@@ -147,20 +137,15 @@ def _is_expected(note: dict[str, Any], expected_sha256: str | None) -> bool:
     return expected_sha256 is None or expected_sha256.lower() in (note.get("sha256"), note.get("content_sha256"))
 
 
-def _insist(vizier: VizierClass, table: str, archive: Archive, sleep: _Sleep) -> tuple[bytes, dict[str, Any]]:
+def _insist(vizier: VizierClass, table: str, archive: Archive, sleep: Sleep) -> tuple[bytes, dict[str, Any]]:
     """Ask until a whole answer comes, or until the attempts are used up."""
-    for attempt in range(1, archive.attempts + 1):
-        print(f"VizieR: {table} from {archive.vizier_server}, attempt {attempt} of {archive.attempts}", flush=True)
-        try:
-            body = _ask(vizier, table)
-            return body, _examine(body, table)
-        except (ArchiveUnavailable, _CutAnswer) as error:
-            if attempt == archive.attempts:
-                raise type(error)(f"{error} (attempt {attempt} of {attempt})") from error
-            pause = archive.pause_s * 2 ** (attempt - 1)
-            print(f"VizieR: {error}; next attempt in {pause:g} s", flush=True)
-            sleep(pause)
-    raise AssertionError("archive.attempts is at least 1")
+    print(f"VizieR: {table} from {archive.vizier_server}", flush=True)
+
+    def ask() -> tuple[bytes, dict[str, Any]]:
+        body = _ask(vizier, table)
+        return body, _examine(body, table)
+
+    return insist(ask, archive, "VizieR", again=(ArchiveUnavailable, _CutAnswer), sleep=sleep)
 
 
 def _ask(vizier: VizierClass, table: str) -> bytes:
@@ -173,10 +158,7 @@ def _ask(vizier: VizierClass, table: str) -> bytes:
     except requests.exceptions.RequestException as error:
         kind = type(error).__name__
         raise ArchiveUnavailable(f"expected an answer within {vizier.TIMEOUT:g} s, got {kind}: {error}") from error
-    if response.status_code != 200:
-        later = response.status_code >= 500 or response.status_code in _LATER
-        fault = ArchiveUnavailable if later else ArchiveAnswerError
-        raise fault(f"expected a VOTable, got HTTP {response.status_code} {response.reason}")
+    check_status(response, "a VOTable")
     return bytes(response.content)
 
 
