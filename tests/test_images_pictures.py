@@ -91,13 +91,12 @@ def test_cells_of_the_sheet_hold_clusters_of_their_bins():
         assert far[inside].min() == pytest.approx(far[table["id"] == cell.id][0])
 
 
-def test_a_sheet_may_have_empty_cells():
-    cells, masses, _ = pictures.sheet_cells(clusters(3), 4, 5)
-    assert len(cells) == 3
-    assert masses.shape == (5,)
-    cells, masses, redshifts = pictures.sheet_cells(clusters(0), 2, 2)
-    assert len(cells) == 0
-    assert np.isnan([*masses, *redshifts]).all()
+@pytest.mark.parametrize(("number", "rows", "columns"), [(30, 5, 6), (24, 5, 4), (4, 2, 2), (1, 1, 1), (0, 1, 1)])
+def test_a_small_sample_has_a_small_sheet(number, rows, columns):
+    cells, masses, redshifts = pictures.sheet_cells(clusters(number), 5, 6)
+    assert (len(masses), len(redshifts)) == (rows + 1, columns + 1)
+    assert min(number, 1) <= len(cells) <= number
+    assert np.isnan(masses).all() == (number == 0)
 
 
 def test_large_pictures_spread_over_masses():

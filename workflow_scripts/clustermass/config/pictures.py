@@ -27,7 +27,7 @@ class Pictures(Section):
     sheet_columns: Count = Field(6, description="columns of the contact sheet: bins of redshift with equal numbers")
     sheet_cutout: str = Field("lin2022", description="cutout that the contact sheet shows")
     min_probability: Fraction = Field(0.5, description="members of at least this probability are marked")
-    faintest_star: float = Field(18.5, description="stars up to this r are marked [mag]")
+    faintest_star: float = Field(17.5, description="stars up to this r are marked [mag]")
     liang2020_richness: Positive = Field(
         60.0, description="Liang et al. Fig. S1 shows the cluster with the richness nearest to this"
     )

@@ -71,7 +71,7 @@ def offsets(ra: Floats, dec: Floats, grid: Grid) -> tuple[Floats, Floats]:
     -------
     array, shape (n,), and array, shape (n,)
     """
-    x, y = grid.wcs.all_world2pix(ra, dec, 0) if len(ra) else (np.empty(0), np.empty(0))
+    x, y = grid.wcs().all_world2pix(ra, dec, 0) if len(ra) else (np.empty(0), np.empty(0))
     outside = ~((np.abs(x - (grid.nx - 1) / 2) <= grid.nx / 2) & (np.abs(y - (grid.ny - 1) / 2) <= grid.ny / 2))
     # objects on the other side of the sky have a place on the tangent plane too
     near = np.cos(np.radians(dec)) * np.cos(np.radians(ra - grid.ra)) * np.cos(np.radians(grid.dec))
@@ -84,22 +84,25 @@ def offsets(ra: Floats, dec: Floats, grid: Grid) -> tuple[Floats, Floats]:
 def sheet_cells(clusters: pd.DataFrame, rows: int, columns: int) -> tuple[pd.DataFrame, Floats, Floats]:
     """Return which cluster stands in which cell of a contact sheet, and the edges of its rows and columns.
 
-    Bins hold equal numbers of clusters; of those in a cell the one nearest to its middle stands there, by ranks.
+    Bins hold equal numbers of clusters; of those in a cell the one nearest to its middle stands there, by ranks. Where
+    clusters are fewer than cells there are fewer bins.
 
     Parameters
     ----------
     clusters : pandas.DataFrame
         Columns id, redshift and log10_m500c [log10(Msun)].
     rows, columns : int
-        Bins of mass and of redshift.
+        Bins of mass and of redshift, at most.
 
     Returns
     -------
     cells : pandas.DataFrame
         Rows of `clusters` with columns `row` and `column`, counted from the least mass and the least redshift; cells
         without clusters have none.
-    masses, redshifts : array, shape (rows + 1,) and (columns + 1,)
+    masses, redshifts : array, shape (rows + 1,) and (columns + 1,), of the bins there are
     """
+    while rows * columns > max(len(clusters), 1):
+        rows, columns = (rows - 1, columns) if rows > columns else (rows, columns - 1)
     mass, redshift = (clusters[name].to_numpy(float) for name in ("log10_m500c", "redshift"))
     ranks = [
         (values.argsort(kind="stable").argsort(kind="stable") + 0.5) / max(len(values), 1)
