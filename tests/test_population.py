@@ -211,15 +211,18 @@ def halos() -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def test_satellites_follow_the_conditional_luminosity_function() -> None:
+def test_satellites_go_on_from_the_conditional_luminosity_function() -> None:
     many = pd.concat([halos().iloc[:1].assign(id=f"H{k}") for k in range(40)], ignore_index=True)
     table, chance = satellites.draw_satellites(many, np.full(40, -16.0), -19.0, COSMOLOGY, SEED)
     from clustermass.config.galaxies import Galaxies
     from clustermass.galaxies.connection import build_connection
 
     connection = build_connection(COSMOLOGY, 0.117, Galaxies())
-    number = [mean_occupation_by_light(connection, np.array([0.6774e15]), m)[1][0] for m in (-16.0, -19.0)]
-    expected = 40 * (number[0] - number[1])
+    number = [mean_occupation_by_light(connection, np.array([0.6774e15]), m)[1][0] for m in (-18.99, -19.01)]
+    rate = 0.4 * np.log(10) * 0.28
+    expected = 40 * (number[0] - number[1]) / 0.02 * (np.exp(rate * 3) - 1) / rate
+    fainter = (table["abs_mag_r"] > -17.5 + 1.62 * 0.017).mean()
+    assert fainter == pytest.approx(1 / (1 + np.exp(-rate * 1.5)), abs=4 * 0.5 / np.sqrt(len(table)))
     assert len(table) == pytest.approx(expected, abs=4 * np.sqrt(expected))
     fading = 1.62 * 0.017
     assert table["abs_mag_r"].between(-19 + fading, -16 + fading).all()

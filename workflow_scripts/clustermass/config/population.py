@@ -13,7 +13,7 @@ class Population(Section):
     """Galaxies and stars of the simulated sky, as faint as frames show them."""
 
     faintest_r: Annotated[float, Field(ge=18, le=25)] = Field(
-        23.0, description="faintest galaxies that are drawn, r [mag]: half a magnitude below the noise of SDSS frames"
+        23.0, description="faintest galaxies that are drawn, r [mag]: five times the noise of SDSS frames"
     )
     cone_abs_mag_r: Annotated[float, Field(ge=-22, le=-16)] = Field(
         -19.0,

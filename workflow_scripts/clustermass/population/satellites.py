@@ -1,7 +1,8 @@
 """Satellites of the light cone's halos that are too faint for the light cone, drawn halo by halo.
 
-Numbers and luminosities by the conditional luminosity function that the brighter ones follow
-(`clustermass.galaxies.connection`), places by a spherical NFW profile, speeds by the halo's dispersion. Left out:
+Their luminosity function goes on from the conditional one that the brighter satellites follow
+(`clustermass.galaxies.connection`), with the slope of nearby clusters: its own, -1.8 in the heaviest halos, was
+measured for bright galaxies only. Places by a spherical NFW profile, speeds by the halo's dispersion. Left out:
 correlation with the halo's own particles, which the brighter ones sit on.
 """
 
@@ -23,8 +24,8 @@ from clustermass.population.shapes import CHANCES
 from clustermass.runtime import generator
 from clustermass.sources.lightcone_geometry import SPEED_OF_LIGHT, comoving_distance
 
+FAINT_SLOPE = -1.28  # of the luminosity function in Virgo: Rines & Geller (2008, AJ 135, 1837), from memory
 _LOGM = np.arange(12.5, 16.3, 0.05)  # nodes of M200c [log10 Msun/h]
-_STEP = 0.1  # mag: nodes of luminosity
 _DRAWN = 7 + CHANCES  # random numbers a galaxy: magnitude, radius, direction (2), speed, colour (2), shape
 _X = np.geomspace(1e-4, 1, 200)  # nodes of radius, in R200c
 
@@ -61,12 +62,11 @@ def draw_satellites(
     rows, drawn, magnitudes = [], [], []
     for row, name in enumerate(halos["id"]):
         if faintest[row] > brightest:
-            nodes = np.arange(brightest, faintest[row] + _STEP, _STEP) + fading[row]
-            number, chance = _draw(logh[row], nodes, generator(seed, "satellites", {"halo": name}))
-            wanted = number < faintest[row] + fading[row]
-            rows.append(np.full(int(wanted.sum()), row))
-            drawn.append(chance[wanted])
-            magnitudes.append(number[wanted])
+            limits = brightest + fading[row], faintest[row] + fading[row]
+            magnitude, chance = _draw(logh[row], *limits, generator(seed, "satellites", {"halo": name}))
+            rows.append(np.full(len(magnitude), row))
+            drawn.append(chance)
+            magnitudes.append(magnitude)
     if not rows:
         rows, drawn, magnitudes = [np.empty(0, np.int64)], [np.empty((0, _DRAWN))], [np.empty(0)]
     chosen, chance = halos.iloc[np.concatenate(rows)], np.concatenate(drawn)
@@ -91,13 +91,14 @@ def dispersion(halos: pd.DataFrame, cosmology: Cosmology) -> Floats:
     return result
 
 
-def _draw(logh: float, nodes: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Return magnitudes of satellites between the first and the last of some nodes, and all random numbers."""
-    logl = (SUN_ABS_MAG - nodes) / 2.5
-    brighter = occupation.clf_satellites(np.full(len(nodes), logh), logl)
-    brighter = brighter - brighter[0]
-    chance = rng.random((rng.poisson(brighter[-1]), _DRAWN))
-    return np.interp(chance[:, 0] * brighter[-1], brighter, nodes), chance
+def _draw(logh: float, low: float, high: float, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return magnitudes of satellites between two, and all their random numbers."""
+    edges = (SUN_ABS_MAG - np.array([low - 0.05, low + 0.05])) / 2.5
+    density = np.diff(occupation.clf_satellites(np.full(2, logh), edges))[0] / 0.1  # a magnitude
+    rate = -0.4 * np.log(10) * (FAINT_SLOPE + 1)
+    mean = density * np.expm1(rate * (high - low)) / rate
+    chance = rng.random((rng.poisson(mean), _DRAWN))
+    return low + np.log1p(chance[:, 0] * np.expm1(rate * (high - low))) / rate, chance
 
 
 def _places(halos: pd.DataFrame, chance: Floats, cosmology: Cosmology) -> tuple[Floats, Floats]:
