@@ -117,7 +117,7 @@ def test_a_busy_server_is_asked_again_with_growing_pauses(archive):
 @pytest.mark.parametrize(
     ("faults", "moved", "kind", "message"),
     [
-        ([(503, "busy")] * 3, 0, ArchiveUnavailable, r"HTTP 503 .*\(attempt 3\).*needs no download"),
+        ([(503, "busy")] * 3, 0, ArchiveUnavailable, r"HTTP 503 .*\(attempt 3 of 3\).*needs no download"),
         ([(404, "gone")], 0, ArchiveAnswerError, "reddening at 100, .10 deg from .*HTTP 404"),
         ([(200, ERROR)], 0, ArchiveAnswerError, "Coordinate lookup error"),
         ([(200, '<results status="ok"></results>')], 0, ArchiveAnswerError, "an answer without it"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -22,12 +21,10 @@ from clustermass.config.catalogues import Archive
 from clustermass.contracts import ContractError
 from clustermass.files import replacing
 from clustermass.images.extinction import REDDENING, Floats, nearest_reddening
-from clustermass.sources.patience import ArchiveAnswerError, ArchiveUnavailable
+from clustermass.sources.patience import ArchiveAnswerError, ArchiveUnavailable, Sleep, check_status, insist
 
-_Sleep = Callable[[float], None]
 RESOLUTION_ARCMIN = 6.1  # full width at half maximum of the maps of Schlegel et al. (1998): no nearer place is needed
 SERVER = "https://irsa.ipac.caltech.edu/cgi-bin/DUST/nph-dust"
-_LATER = {408, 429}  # time-out and too many requests: like 5xx, a server that may answer later
 _ADVICE = "A table of one's own (columns ra, dec [deg] and ebv [mag]) needs no download"
 
 
@@ -36,10 +33,7 @@ class _Dust(IrsaDustClass):  # type: ignore[misc]  # astroquery has no types
 
     def _request(self, *args: Any, **options: Any) -> requests.Response:
         response: requests.Response = super()._request(*args, **(options | {"cache": False}))
-        if response.status_code != 200:
-            later = response.status_code >= 500 or response.status_code in _LATER
-            fault = ArchiveUnavailable if later else ArchiveAnswerError
-            raise fault(f"expected reddening, got HTTP {response.status_code} {response.reason}")
+        check_status(response, "reddening")
         return response
 
 
@@ -66,7 +60,7 @@ def fetch_reddening(
     archive: Archive,
     *,
     server: str = SERVER,
-    sleep: _Sleep = time.sleep,
+    sleep: Sleep = time.sleep,
 ) -> tuple[Floats, dict[str, Any]]:
     """Return E(B-V) at some places: from a table where it has one near enough, else from IRSA.
 
@@ -127,19 +121,13 @@ def _kept(path: Path, place: tuple[float, float]) -> dict[str, Any] | None:
         return None
 
 
-def _keep(path: Path, place: tuple[float, float], server: str, archive: Archive, sleep: _Sleep) -> dict[str, Any]:
+def _keep(path: Path, place: tuple[float, float], server: str, archive: Archive, sleep: Sleep) -> dict[str, Any]:
     """Ask for one place until it is answered, and keep the answer."""
-    for attempt in range(1, archive.attempts + 1):
-        try:
-            ebv = _ask(place, server, archive.timeout_s)
-            break
-        except (ArchiveUnavailable, ArchiveAnswerError) as error:
-            if attempt == archive.attempts or isinstance(error, ArchiveAnswerError):
-                where = f"reddening at {place[0]:g}, {place[1]:+g} deg from {server}"
-                raise type(error)(f"{where}: {error} (attempt {attempt}). {_ADVICE}.") from error
-            pause = archive.pause_s * 2 ** (attempt - 1)
-            print(f"IRSA: {error}; next attempt in {pause:g} s", flush=True)
-            sleep(pause)
+    try:
+        ebv = insist(lambda: _ask(place, server, archive.timeout_s), archive, "IRSA", sleep=sleep)
+    except (ArchiveUnavailable, ArchiveAnswerError) as error:
+        where = f"reddening at {place[0]:g}, {place[1]:+g} deg from {server}"
+        raise type(error)(f"{where}: {error}. {_ADVICE}.") from error
     note = {"ra": place[0], "dec": place[1], "ebv": ebv, "scale": "Schlegel et al. (1998)", "server": server}
     note |= {"retrieved": datetime.now(UTC).isoformat(timespec="seconds"), "astroquery": metadata.version("astroquery")}
     with replacing(path) as aside:
