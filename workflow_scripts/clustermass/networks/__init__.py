@@ -6,15 +6,22 @@ from torch import nn
 
 from clustermass.config.base import Section
 from clustermass.config.flow import FlowNetwork
+from clustermass.config.image_networks import BandNetwork, BaselineNetwork, ImageRegressorNetwork, RegressorNetwork
 from clustermass.config.networks import CubeNetwork, PhaseSpaceNetwork
 from clustermass.networks.cube import CubeCNN
 from clustermass.networks.flow import ConditionalFlow
+from clustermass.networks.heads import FeatureRegressor
+from clustermass.networks.image import BandClassifier, Baseline, ImageRegressor
 from clustermass.networks.phase_space import PhaseSpaceCNN
 
 _MODULES: dict[type[Section], type[nn.Module]] = {
     PhaseSpaceNetwork: PhaseSpaceCNN,
     CubeNetwork: CubeCNN,
     FlowNetwork: ConditionalFlow,
+    BandNetwork: BandClassifier,
+    RegressorNetwork: FeatureRegressor,
+    ImageRegressorNetwork: ImageRegressor,
+    BaselineNetwork: Baseline,
 }
 
 
