@@ -160,7 +160,8 @@ def bench(name, images, headers, grid, runs):
     print(
         f"{name} -> {grid.nx} x {grid.ny}: project {ours * 1e3:.0f} ms, SWarp {whole * 1e3:.0f} ms, in its loops "
         f"{loops * 1e3:.0f} ms; ratio {ratios[0]:.1f} ({ratios[1]:.1f}-{ratios[2]:.1f}), of loops "
-        f"{np.median(seconds[:, 1] / seconds[:, 0]):.1f}; memory of the project beside frames {memory(images, headers, grid):.0f} MB"
+        f"{np.median(seconds[:, 1] / seconds[:, 0]):.1f}; "
+        f"memory of the project beside the frames {memory(images, headers, grid):.0f} MB"
     )
     compare(mosaic.image, other)
 

@@ -20,7 +20,7 @@ NOISE = 0.02
 
 @pytest.fixture(scope="module")
 def sky():
-    """Four turned, dithered frames of stars and noise with one masked pixel, their headers, and the grid."""
+    """Four turned, dithered frames of stars and noise with masked pixels, their headers, and the grid."""
     rng = np.random.default_rng(1)
     grid, shape = Grid(0.002, 5.0, PIXEL, 160, 150), (170, 180)
     at = grid.wcs().pixel_to_world_values(*rng.uniform(-10, 170, (2, 25)))
@@ -30,7 +30,7 @@ def sky():
         for k in range(4)
     ]
     images = [stars(h, shape, at, fluxes) + rng.normal(0, NOISE, shape).astype(np.float32) for h in headers]
-    images[2][80, 90] = np.nan
+    images[2][80, 90], images[1][50, 70] = np.nan, np.inf
     return images, headers, grid
 
 

@@ -64,7 +64,8 @@ def swarp(images: list[Float32s], headers: list[fits.Header], places: list[Pixel
         folder = Path(name)
         files = [f"{number}.fits" for number in range(len(images))]
         for file, image, header in zip(files, images, headers, strict=True):
-            fits.PrimaryHDU(image, header).writeto(folder / file, output_verify="silentfix+ignore")
+            masked = np.where(np.isfinite(image), image, np.float32(np.nan))  # of the two it knows this one
+            fits.PrimaryHDU(masked, header).writeto(folder / file, output_verify="silentfix+ignore")
         run_swarp(program, folder, files, grid, threads, DELETE_TMPFILES="N")
         image, weight = (fits.getdata(folder / file).astype(np.float32) for file in ("coadd.fits", "weight.fits"))
         depth = np.zeros((grid.ny, grid.nx), np.int16)
