@@ -6,7 +6,7 @@ import numpy as np
 from clustermass import provenance, runtime, style
 from clustermass.config.pictures import Pictures
 from clustermass.config.realism import Realism
-from clustermass.images.pictures import composite, label, show
+from clustermass.images.pictures import composite, show
 
 with runtime.logged(snakemake), style.paper_style():
     settings, look = Realism(**snakemake.params.realism), Pictures(**snakemake.params.pictures)
@@ -16,7 +16,7 @@ with runtime.logged(snakemake), style.paper_style():
             images = dict(fields)
         for name, image in images.items():
             show(axes, composite(image, look), settings.picture_arcsec)
-            label(axes, f"{kind}: {name}")
+            axes.set_title(f"{kind}, field {name}", loc="left", fontsize=8, pad=3)
         if not images:
             axes.axis("off")
             axes.text(0.5, 0.5, f"no {kind} field", ha="center", transform=axes.transAxes)
