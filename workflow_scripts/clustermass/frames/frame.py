@@ -81,8 +81,14 @@ def name_key(path: str | Path) -> FrameKey | None:
     return FrameKey(match[1], int(match[2]), int(match[3]), int(match[4])) if match else None
 
 
-def read_frame(path: str | Path) -> Frame:
+def read_frame(path: str | Path, called: str | Path | None = None) -> Frame:
     """Read a frame, plain or compressed by bzip2.
+
+    Parameters
+    ----------
+    path : path
+    called : path, optional
+        Name to judge the file by, if it does not bear it yet.
 
     Raises
     ------
@@ -92,7 +98,8 @@ def read_frame(path: str | Path) -> Frame:
     OSError
         The file cannot be opened.
     """
-    body = _contents(Path(path))
+    body = _contents(Path(path), Path(called or path).suffix)
+    path = called or path
     header, start = _parse_header(body, path)
     _check_shape(header, path)
     key, rerun = frame_key(header, path), str(header["RERUN"]).strip()
@@ -220,10 +227,10 @@ def write_frame(
             stream.write(bytes(-data.nbytes % _BLOCK))
 
 
-def _contents(path: Path) -> bytes:
+def _contents(path: Path, suffix: str) -> bytes:
     """Return the bytes of a file, decompressed."""
     body = path.read_bytes()
-    if path.suffix != ".bz2":
+    if suffix != ".bz2":
         return body
     try:
         return bz2.decompress(body)

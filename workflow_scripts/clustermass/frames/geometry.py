@@ -41,17 +41,18 @@ _FIRST_RUN = 9000  # SDSS has fewer than 9000 runs
 _HALF_WIDTH, _HALF_LENGTH = COLUMNS * _PIXEL / 2, ROWS * _PIXEL / 2
 
 
-def survey_position(ra: ArrayLike, dec: ArrayLike, inclination: ArrayLike, node: float = NODE) -> tuple[Floats, Floats]:
+def survey_position(
+    ra: ArrayLike, dec: ArrayLike, inclination: ArrayLike, node: ArrayLike = NODE
+) -> tuple[Floats, Floats]:
     """Return positions in great-circle coordinates: along the circle, and off it.
 
     Parameters
     ----------
     ra, dec : array
         ICRS [deg].
-    inclination : array
-        Of the great circle against the equator [deg]; broadcast with `ra`.
-    node : float
-        Right ascension of its ascending node [deg].
+    inclination, node : array
+        Of the great circle: its angle with the equator, and the right ascension of its ascending node [deg]; broadcast
+        with `ra`.
 
     Returns
     -------
@@ -62,14 +63,14 @@ def survey_position(ra: ArrayLike, dec: ArrayLike, inclination: ArrayLike, node:
 
     *Source*: Pier et al. (2003).
     """
-    a, d, i = np.radians(np.asarray(ra, float) - node), np.radians(dec), np.radians(inclination)
+    a, d, i = np.radians(np.asarray(ra, float) - np.asarray(node, float)), np.radians(dec), np.radians(inclination)
     x, y, z = np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)
-    mu = np.degrees(np.arctan2(y * np.cos(i) + z * np.sin(i), x)) + node
+    mu = np.degrees(np.arctan2(y * np.cos(i) + z * np.sin(i), x)) + np.asarray(node, float)
     nu = np.degrees(np.arctan2(z * np.cos(i) - y * np.sin(i), np.hypot(x, y * np.cos(i) + z * np.sin(i))))
     return np.asarray(mu % 360), np.asarray(nu)
 
 
-def sky_position(mu: ArrayLike, nu: ArrayLike, inclination: ArrayLike, node: float = NODE) -> tuple[Floats, Floats]:
+def sky_position(mu: ArrayLike, nu: ArrayLike, inclination: ArrayLike, node: ArrayLike = NODE) -> tuple[Floats, Floats]:
     """Return right ascension and declination [deg] of great-circle coordinates: the inverse of `survey_position`."""
     ra, dec = survey_position(mu, nu, -np.asarray(inclination, float), node)
     return ra, dec

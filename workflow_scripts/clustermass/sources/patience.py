@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -48,6 +49,11 @@ def check_status(response: requests.Response, expected: str) -> None:
     wait = response.headers.get("Retry-After", "")
     error.wait_s = min(float(wait), _LONGEST_WAIT_S) if wait.isdecimal() else 0.0
     raise error
+
+
+def brief(error: Exception) -> str:
+    """Return kind and message of an error of requests, without the address, which may hold a whole query."""
+    return f"{type(error).__name__}: {re.sub(r' with url: [^ ]*', '', str(error))}"
 
 
 def insist(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from astroquery.sdss import conf as sdss_conf
 
 from clustermass.config.catalogues import Archive
 from clustermass.files import replacing, sha256
-from clustermass.sources.patience import ArchiveAnswerError, ArchiveUnavailable, Sleep, check_status, insist
+from clustermass.sources.patience import ArchiveAnswerError, ArchiveUnavailable, Sleep, brief, check_status, insist
 from clustermass.sources.tables import CatalogueError, EmptyCatalogueError, read_catalogue
 
 
@@ -124,8 +123,7 @@ def _ask(query: str, server: SqlServer, archive: Archive) -> bytes:
                 query, timeout=archive.timeout_s, data_release=server.release, cache=False
             )
     except requests.exceptions.RequestException as error:
-        got = f"{type(error).__name__}: {re.sub(r' with url: [^ ]*', '', str(error))}"  # without the whole query
-        raise ArchiveUnavailable(f"expected an answer within {archive.timeout_s:g} s, got {got}") from error
+        raise ArchiveUnavailable(f"expected an answer within {archive.timeout_s:g} s, got {brief(error)}") from error
     check_status(response, "a table")
     body = bytes(response.content)
     _examine(body, server)
