@@ -237,6 +237,8 @@ def test_panels_show_what_they_are_given() -> None:
     counts = pd.DataFrame({"richness": [20.0, 50.0], "count": [15.0, 44.0], "error": [4.0, 7.0]})
     panels.draw_richness(cells[2], counts, (0.6, 0.5, 0.7), 0.7)
     assert any("0.60" in text.get_text() and "outside" in text.get_text() for text in cells[2].texts)
+    panels.draw_sizes(cells[4], {"real": objects, "simulated": objects.iloc[:9]}, SETTINGS)
+    assert [len(line.get_xdata()) for line in cells[4].lines] == [len(objects), 9]
     panels.draw_key(cells[3], {"real": 4, "simulated": 12})
     assert "real, 4 fields" in [text.get_text() for text in cells[3].get_legend().get_texts()]
     plt.close(figure)

@@ -85,6 +85,28 @@ def draw_colours(axes: Axes, objects: Mapping[str, pd.DataFrame], stars: bool, s
     return pd.concat(parts, ignore_index=True)
 
 
+def draw_sizes(axes: Axes, objects: Mapping[str, pd.DataFrame], settings: Realism) -> None:
+    """Draw half-light radii against r: real objects under simulated ones.
+
+    Parameters
+    ----------
+    objects : dict of pandas.DataFrame
+        Contract `OBJECTS`, under 'real' and 'simulated'.
+    """
+    for kind, (colour, marker, _) in LOOKS.items():
+        mine = objects[kind]
+        axes.plot(
+            mine["r"], mine["radius"], ls="", marker=marker, ms=0.9, mew=0, color=colour, alpha=0.4, rasterized=True
+        )
+    edges = settings.magnitude_edges
+    axes.set(
+        xlim=(edges[0] - 1, edges[-1]), ylim=(0.3, 6), yscale="log", xlabel="r", ylabel="half-light radius, arcsec"
+    )
+    axes.set_yticks([0.5, 1, 2, 5], ["0.5", "1", "2", "5"])
+    axes.minorticks_off()
+    axes.set_title("sizes, stars and galaxies", loc="left", fontsize=8, pad=3)
+
+
 def draw_richness(axes: Axes, counts: pd.DataFrame, correlation: tuple[float, float, float], least: float) -> None:
     """Draw red-sequence counts from frames against richness, with their rank correlation.
 
@@ -102,6 +124,10 @@ def draw_richness(axes: Axes, counts: pd.DataFrame, correlation: tuple[float, fl
     rho, low, high = correlation
     words = f"Spearman {rho:.2f} [{low:.2f}, {high:.2f}]"
     axes.set(xscale="log", xlabel="richness of the catalogue", ylabel="red-sequence counts")
+    ticks = [20, 30, 50, 100, 200]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(0.9 * counts["richness"].min(), 1.1 * counts["richness"].max())
     axes.set_title("red sequence", loc="left", fontsize=8, pad=3)
     axes.annotate(f"{words}\nleast {least:g}: {'inside' if rho >= least else 'outside'}", (0.04, 0.96),
                   xycoords="axes fraction", va="top", fontsize=6)  # fmt: skip
