@@ -222,8 +222,18 @@ def test_folders_are_indexed_by_headers(there: Path, tmp_path: Path) -> None:
     assert fields["field"].tolist() == [700, 701]
     for name, values in zip(("ra", "dec"), geometry.field_corners(9231, 3, [700, 701]), strict=True):
         assert fields[[f"{name}_{k}" for k in range(4)]].to_numpy() == pytest.approx(values, abs=1e-9)
+    # bands of different pointing
+    stray = tmp_path / "stray"
+    for field, path in ((700, KEY), (900, KEY._replace(band="i"))):
+        header = geometry.field_header(9231, 3, field, path.band)
+        header["FRAME"] = geometry.FRAME_LAG[path.band] + 700
+        write_frame(frame_path(stray, "301", path), np.zeros((1489, 2048), np.float32), header, 1.0, 0.0)
+    _, frames = index_folder(stray)
+    assert frames.set_index("band")["status"].to_dict() == {"r": "ready", "i": "damaged"}
+    assert "arcsec away" in frames.set_index("band")["reason"]["i"]
     # one that cannot be read, one twice, one in a band only, one that is no frame
-    (tmp_path / "a").mkdir()
+    tmp_path = tmp_path / "some"
+    (tmp_path / "a").mkdir(parents=True)
     good = frame_path(there, "301", KEY._replace(band="g"), ".fits.bz2")
     for folder in ("a", "."):
         (tmp_path / folder / good.name).write_bytes(good.read_bytes())

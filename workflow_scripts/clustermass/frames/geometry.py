@@ -32,6 +32,9 @@ BAND_OFFSETS = {"u": (2.3, 6.0), "g": (1.0, 10.6), "r": (0.0, 0.0), "i": (-0.3, 
 FRAME_LAG = {"r": 0, "i": 2, "u": 4, "z": 6, "g": 8}
 """Frames of a band are numbered by time: a source reaches the bands one after the other, two frames apart."""
 
+BAND_MARGIN_ARCSEC = 1.5 * PIXEL_ARCSEC * max(np.hypot(*offset) for offset in BAND_OFFSETS.values())
+"""How far a frame of any band reaches beyond the r frame of its field, with some reserve."""
+
 _PIXEL = PIXEL_ARCSEC / 3600
 _STEP = 1361 * _PIXEL  # along the scan from field to field; frames overlap by 128 rows
 _FIELDS = int(np.ceil(360 / _STEP))  # of a column; the last overlaps the first
@@ -222,7 +225,7 @@ def simulated_fields(ra: Floats, dec: Floats, radius_deg: ArrayLike, footprint: 
         As `FIELDS`, in order of run, column and field. Fields that only come close to a circle may be among them.
     """
     ra, dec = np.asarray(ra, float), np.asarray(dec, float)
-    radius = np.broadcast_to(np.asarray(radius_deg, float), ra.shape)
+    radius = np.broadcast_to(np.asarray(radius_deg, float) + 1.5 * BAND_MARGIN_ARCSEC / 3600, ra.shape)
     near = [_near(stripe, strip, ra, dec, radius) for stripe in STRIPES for strip in (0, 1)]
     run, camcol, field = np.concatenate(near).T
     exists = _is_primary(run, camcol, field) & _is_inside(run, camcol, field, footprint)

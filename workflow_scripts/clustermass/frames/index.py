@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from clustermass.frames.contracts import FIELD_KEY, FIELDS, FRAMES
 from clustermass.frames.frame import FrameError, frame_wcs, name_key, read_frame_header
 from clustermass.frames.geometry import BAND_OFFSETS, COLUMNS, RERUN, ROWS
+from clustermass.sky import unit_vectors
+
+_ONE_POINTING_ARCSEC = 60.0  # bands of a field are some arcsec apart
 
 
 def index_folder(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -45,7 +48,23 @@ def index_folder(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     frames = frames.sort_values("status", ascending=False, kind="stable").drop_duplicates([*FIELD_KEY, "band"])
     ready = frames[frames["status"] == "ready"].sort_values([*FIELD_KEY, "distance"]).drop_duplicates(FIELD_KEY)
     corners = np.array([entries[row][1] for row in ready.index], float).reshape(-1, 4, 2)
+    frames = _refuse_strays(frames, [corners for _, corners in entries])
     return field_table(ready[FIELD_KEY], corners), frames.sort_values("path")[FRAMES.names].reset_index(drop=True)
+
+
+def _refuse_strays(frames: pd.DataFrame, corners: list[NDArray[np.float64] | None]) -> pd.DataFrame:
+    """Return frames, those damaged that point elsewhere than the frame of their field that is nearest to r in place."""
+    frames = frames.sort_values(["status", "distance"], ascending=[False, True], kind="stable")
+    for _, bands in frames[frames["status"] == "ready"].groupby(FIELD_KEY, sort=False):
+        places = np.array([corners[row] for row in bands.index])
+        away = np.linalg.norm(unit_vectors(*places[:, 0].T) - unit_vectors(*places[:1, 0].T), axis=1)
+        for row, angle in zip(bands.index, np.degrees(away) * 3600, strict=True):
+            if angle > _ONE_POINTING_ARCSEC:
+                reason = (
+                    f"{bands['path'][row]}: expected the place of {bands['path'].iloc[0]}, got {angle:.0f} arcsec away"
+                )
+                frames.loc[row, ["status", "reason"]] = "damaged", reason
+    return frames
 
 
 def field_table(keys: pd.DataFrame, corners: NDArray[np.float64]) -> pd.DataFrame:

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from clustermass.frames.contracts import BANDS, FIELD_KEY, NEEDED
-from clustermass.frames.geometry import BAND_OFFSETS, PIXEL_ARCSEC
+from clustermass.frames.geometry import BAND_MARGIN_ARCSEC
 from clustermass.sky import unit_vectors
 
 Floats = NDArray[np.float64]
 
-_MARGIN_ARCSEC = 1.5 * PIXEL_ARCSEC * max(np.hypot(*offset) for offset in BAND_OFFSETS.values())
 _WIDEST_DEG = 20.0
 
 
@@ -47,7 +46,7 @@ def touching(fields: pd.DataFrame, clusters: pd.DataFrame, search_mpc: float, im
         A square that is no part of the sky to be imaged: wider than 40 deg.
     """
     largest = max(search_mpc, image_mpc)
-    half = np.radians((largest * clusters["arcsec_per_mpc"].to_numpy() / 2 + _MARGIN_ARCSEC) / 3600)
+    half = np.radians((largest * clusters["arcsec_per_mpc"].to_numpy() / 2 + BAND_MARGIN_ARCSEC) / 3600)
     if len(half) and not half.max() < np.radians(_WIDEST_DEG):
         worst = clusters.iloc[int(np.argmax(half))]
         raise ValueError(
@@ -64,7 +63,7 @@ def touching(fields: pd.DataFrame, clusters: pd.DataFrame, search_mpc: float, im
     touch = _touch(x, y, half[cluster])
     cluster, field, x, y = cluster[touch], field[touch], x[touch], y[touch]
     scale = clusters["arcsec_per_mpc"].to_numpy()[cluster]
-    inside = _touch(x, y, np.radians((image_mpc * scale / 2 + _MARGIN_ARCSEC) / 3600))
+    inside = _touch(x, y, np.radians((image_mpc * scale / 2 + BAND_MARGIN_ARCSEC) / 3600))
     needed = fields[FIELD_KEY].iloc[field].reset_index(drop=True)
     needed["cluster"] = clusters["id"].to_numpy()[cluster]
     needed["job"] = clusters["job"].to_numpy()[cluster]
