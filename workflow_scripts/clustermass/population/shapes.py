@@ -19,6 +19,9 @@ from clustermass.galaxies.occupation import REFERENCE_REDSHIFT
 # the example of the public package SkyPy, which gives them as the paper's.
 LATE_ALPHA, LATE_BETA, LATE_GAMMA, LATE_M0 = 0.21, 0.53, -1.31, -20.52
 EARLY_A, EARLY_B = 0.60, -4.63
+# Those are Petrosian radii: of a de Vaucouleurs profile, 0.71 of the true one (Graham et al. 2005, AJ 130, 1535, from
+# memory); true ones are then those of van der Wel et al. (2014) at z = 0.25, 4.0 kpc along the major axis at 5e10 Msun.
+PETROSIAN_SHARE = 0.71
 SIGMA_FAINT, SIGMA_BRIGHT = 0.48, 0.25  # of ln R
 EARLY_FAINTEST = -19.5  # faint red galaxies are as large as one another: Shen et al. (2003), abstract; limit by eye
 SHEN_H = 0.7
@@ -103,7 +106,7 @@ def half_light_radius(abs_mag_r: Floats, early: Bools, redshift: Floats, chance:
     magnitude = abs_mag_r + 5 * np.log10(SHEN_H)
     late = -0.4 * LATE_ALPHA * magnitude + LATE_GAMMA
     late += (LATE_BETA - LATE_ALPHA) * np.log10(1 + 10 ** (-0.4 * (magnitude - LATE_M0)))
-    concentrated = -0.4 * EARLY_A * np.minimum(magnitude, EARLY_FAINTEST) + EARLY_B
+    concentrated = -0.4 * EARLY_A * np.minimum(magnitude, EARLY_FAINTEST) + EARLY_B - np.log10(PETROSIAN_SHARE)
     width = SIGMA_BRIGHT + (SIGMA_FAINT - SIGMA_BRIGHT) / (1 + 10 ** (-0.8 * (magnitude - LATE_M0)))
     later = np.where(early, EARLY_EVOLUTION, LATE_EVOLUTION) * np.log10((1 + redshift) / (1 + REFERENCE_REDSHIFT))
     return np.asarray(10 ** (np.where(early, concentrated, late) + later) * np.exp(width * ndtri(chance)))

@@ -20,10 +20,13 @@ from clustermass.galaxies.background import Floats, Ints
 from clustermass.population.cells import CELL_STERADIAN, centres, places
 from clustermass.runtime import generator
 
-# Juric et al. (2008, ApJ 673, 864), abstract: heights and lengths of discs [pc], shares of the thick disc and the halo
-# at the Sun, slope and axis ratio of the halo; its places of the Sun [pc].
+# Juric et al. (2008, ApJ 673, 864), abstract: heights and lengths of discs [pc], share of the thick disc at the Sun,
+# slope and axis ratio of the halo; the place of the Sun [pc].
 THIN, THICK, THICK_SHARE = (300.0, 2600.0), (900.0, 3600.0), 0.12
-HALO_SHARE, HALO_SLOPE, HALO_RATIO = 0.005, 2.8, 0.64
+HALO_SLOPE, HALO_RATIO = 2.8, 0.64
+# Of all stars at the Sun: Bahcall (1986, ARA&A 24, 577), from memory. The 0.5 % of Juric et al. are of the bluest stars
+# only, where stars of the halo pile up at their turn-off; given to all colours it doubles the counts beyond r = 18.
+HALO_SHARE = 1 / 500
 SUN_RADIUS, SUN_HEIGHT = 8000.0, 25.0
 PARALLAX = (3.2, 13.30, -11.50, 5.40, -0.70)  # M_r by powers of r - i: their Eq. 1, from memory
 # Stars by mass near the Sun, log10 of the number a pc^3 and dex by powers of log10 of the mass [Msun], 0.1 to 1.6:
