@@ -20,8 +20,8 @@ from clustermass.render.profiles import (
 from clustermass.render.psf import (
     TABLE_STEPS,
     Psf,
+    grid_transform,
     moffat_transform,
-    psf_transform,
     radial_table,
     surface_brightness,
 )
@@ -87,10 +87,25 @@ def test_transform_of_the_core_is_that_of_a_moffat_profile():
 
 
 def test_transform_of_stars_includes_shear_wings_and_pixel():
-    kx, ky = np.array([0.0, 0.4, 1.1]), np.array([-0.7, 0.0, 0.9])
+    side = 512
+    got = grid_transform(SHARP, side)
+    assert got.shape == (side, side // 2 + 1)
     peer = galsim.Convolve(peer_psf(SHARP), galsim.Pixel(1))
-    wanted = [[peer.kValue(x, y).real for x in kx] for y in ky]
-    assert psf_transform(SHARP, kx, ky) == pytest.approx(np.array(wanted), abs=2e-4)
+    step = 2 * np.pi / side
+    for j, i in ((0, 30), (-57, 0), (20, 90), (-100, 40)):
+        assert got[j, i] == pytest.approx(peer.kValue(i * step, j * step).real, abs=4e-4)
+    assert got[0, 0] == pytest.approx(1 - 0.28 * 0.9 * 2.8 / (side / 2), abs=2e-4)  # the rest lies beyond the grid
+
+
+def test_light_that_leaves_a_grid_does_not_come_back():
+    galaxy = one_galaxy(1.2, 0.5, flux=0.8)
+    small, large = np.zeros((2, 1, 192, 192), np.float32)
+    add_galaxies(small, galaxy, [SHARP], np.array([0.02]))
+    add_galaxies(large, galaxy, [SHARP], np.array([1e-3]))
+    j, i = np.indices(small[0].shape)
+    for radius in (4, 8, 11):
+        inside = np.hypot(i - 95.3, j - 96.8) < radius
+        assert small[0][inside].sum() == pytest.approx(large[0][inside].sum(), rel=4e-3)
 
 
 @pytest.mark.parametrize("psf", WITHOUT_WINGS, ids=["sharp", "broad"])

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from clustermass.render.compiled import compiled
 from clustermass.render.profiles import BULGE_STEP, DISC_SCALE, bulge_outside, bulge_transform, disc_outside
-from clustermass.render.psf import Psf, psf_transform
+from clustermass.render.psf import Psf, grid_transform
 
 Array = NDArray[Any]
 Floats = NDArray[np.floating]
 Frames = NDArray[np.float32]
 
 SIZES = np.array([24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024])
+LOST = 0.01  # share of a galaxy's light
 _BATCH = 2**20  # complex numbers that are transformed at a time
 
 
@@ -51,7 +52,8 @@ class Galaxies:
 def stamp_sizes(galaxies: Galaxies, psfs: Sequence[Psf], noise: Floats, tolerance: float) -> NDArray[np.intp]:
     """Return the sides of the grids on which galaxies are drawn, entries of `SIZES`, shape (n,).
 
-    What lies outside of a grid comes back on its other side: on average less than `tolerance` of the pixel noise.
+    Less than `LOST` of the light of disc and bulge lies outside of a grid, from where it comes back on the other side,
+    on average below `tolerance` of the pixel noise; wings of the point-spread function end below it, too.
 
     Parameters
     ----------
@@ -59,16 +61,17 @@ def stamp_sizes(galaxies: Galaxies, psfs: Sequence[Psf], noise: Floats, toleranc
         Of a pixel of each band [nanomaggy].
     """
     signal = galaxies.flux / noise[:, None]
-    band = np.argmax(signal, axis=0)
-    wing = np.array([psf.wing_share * psf.wing_radius for psf in psfs])[band, None]
+    wing = np.array([psf.wing_share * psf.wing_radius for psf in psfs])[:, None]
     width = max(psf.fwhm for psf in psfs)
     reach = np.maximum(SIZES / 2 - 1.5 * width, 1)
     disc = np.linalg.norm(galaxies.disc, axis=1).max(axis=1)[:, None]
     bulge = np.linalg.norm(galaxies.bulge, axis=1).max(axis=1)[:, None]
     share = galaxies.bulge_fraction[:, None]
     outside = (1 - share) * disc_outside(reach / np.maximum(disc, 1e-3))
-    outside += share * bulge_outside(reach / np.maximum(bulge, 1e-3)) + wing / reach
-    fits = signal.max(axis=0)[:, None] * outside / SIZES**2 <= tolerance
+    outside += share * bulge_outside(reach / np.maximum(bulge, 1e-3))
+    folded = signal.max(axis=0)[:, None] * outside / SIZES**2
+    edge = (signal * wing).max(axis=0)[:, None] / (2 * np.pi * reach**3)
+    fits = (outside <= LOST) & (folded <= tolerance) & (edge <= tolerance)
     return np.asarray(SIZES[np.where(fits.any(axis=1), np.argmax(fits, axis=1), len(SIZES) - 1)])
 
 
@@ -185,8 +188,7 @@ def add_galaxies(
     reached = inside.any(axis=0)
     for side in np.unique(sizes[reached]):
         chosen = np.flatnonzero(reached & (sizes == side))
-        kx, ky = 2 * np.pi * scipy.fft.rfftfreq(side), 2 * np.pi * scipy.fft.fftfreq(side)
-        transforms = np.stack([psf_transform(psf, kx, ky) for psf in psfs])
-        count = max(1, _BATCH // (len(images) * side * kx.size))
+        transforms = np.stack([grid_transform(psf, int(side)) for psf in psfs])
+        count = max(1, _BATCH // transforms.size)
         for start in range(0, len(chosen), count):
             _draw(images, galaxies, chosen[start : start + count], int(side), transforms)

@@ -1,7 +1,7 @@
 """The point-spread function: a Moffat core and wings that fall as radius^-3, both with one shear.
 
-Wings have the form (1 + r^2 / w^2)^-1.5, whose Fourier transform is exp(-w k): no ring, no edge, and light as far out
-as bright stars show it. Lengths are in pixels, surface brightness is a pixel's share of the light, centred sources.
+Wings have the form (1 + r^2 / w^2)^-1.5: no ring, no edge, and light as far out as bright stars show it. Lengths are in
+pixels, surface brightness is a pixel's share of the light, for sources centred on it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 from scipy.special import gamma, kv
 
@@ -61,20 +62,20 @@ def moffat_transform(k: Floats, radius: float, slope: float) -> Floats:
     return np.asarray(2 * (x / 2) ** order * kv(order, x) / gamma(order))
 
 
-def psf_transform(psf: Psf, kx: Floats, ky: Floats) -> Frame:
-    """Return the Fourier transform of point-spread function times pixel, real, shape (ny, nx).
+def grid_transform(psf: Psf, side: int) -> Frame:
+    """Return the Fourier transform of point-spread function times pixel on a square grid, shape (side, side // 2 + 1).
 
-    Parameters
-    ----------
-    kx, ky : arrays, shapes (nx,) and (ny,)
-        Wave numbers [rad/px].
+    Wings end at the edge of the grid: what lies beyond does not come back on the other side.
     """
+    kx, ky = (2 * np.pi * freq(side) for freq in (scipy.fft.rfftfreq, scipy.fft.fftfreq))
     (xx, xy), (_, yy) = psf.stretch
-    across, up = kx[None, :], ky[:, None]
-    k = np.hypot(xx * across + xy * up, xy * across + yy * up)
+    k = np.hypot(xx * kx + xy * ky[:, None], xy * kx + yy * ky[:, None])
     core = np.interp(k, *_core_table(psf))
-    wings = np.exp(-psf.wing_radius * k)
-    pixel = np.sinc(across / (2 * np.pi)) * np.sinc(up / (2 * np.pi))
+    x = scipy.fft.fftfreq(side, 1 / side).astype(np.float32)
+    inverse = np.linalg.inv(psf.stretch)
+    u, v = (row[0] * x + row[1] * x[:, None] for row in inverse.astype(np.float32))
+    wings = scipy.fft.rfft2(_wing_light(psf, u * u + v * v), workers=1).real
+    pixel = np.sinc(kx / (2 * np.pi)) * np.sinc(ky / (2 * np.pi))[:, None]
     return np.asarray(((1 - psf.wing_share) * core + psf.wing_share * wings) * pixel, dtype=np.float32)
 
 
@@ -87,10 +88,15 @@ def _core_table(psf: Psf) -> tuple[Floats, Floats]:
 
 def surface_brightness(psf: Psf, r2: Floats) -> Floats:
     """Return the light of a round star of unit flux at squared radii [px^2], before pixels average it [1/px^2]."""
-    core, wing = psf.core_radius, psf.wing_radius
+    core = psf.core_radius
     inner = (psf.slope - 1) / (np.pi * core**2) * (1 + r2 / core**2) ** -psf.slope
-    outer = 0.5 / (np.pi * wing**2) * (1 + r2 / wing**2) ** -1.5
-    return np.asarray((1 - psf.wing_share) * inner + psf.wing_share * outer)
+    return np.asarray((1 - psf.wing_share) * inner + psf.wing_share * _wing_light(psf, r2))
+
+
+def _wing_light(psf: Psf, r2: Floats) -> Floats:
+    """Return the light of wings of unit flux at squared radii [px^2]."""
+    q = 1 / (1 + r2 / psf.wing_radius**2)
+    return np.asarray(0.5 / (np.pi * psf.wing_radius**2) * q * np.sqrt(q))
 
 
 @lru_cache(maxsize=64)
