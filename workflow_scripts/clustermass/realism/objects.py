@@ -15,6 +15,9 @@ from clustermass.realism.contracts import OBJECTS
 from clustermass.realism.detection import Detection, Floats, Mask, Sky
 
 ZERO_POINT = 22.5  # AB magnitude of a nanomaggy
+_KRON_REACH = 6.0  # rms axes inside which Kron radii are measured: Bertin & Arnouts (1996)
+_RIGHT_ANGLE = np.pi / 2 * (1 - 1e-6)
+_THINNEST = 0.01
 
 
 def magnitude(flux: Floats) -> Floats:
@@ -33,10 +36,12 @@ def kron_photometry(found: Detection, settings: Realism) -> tuple[Floats, Floats
     Source: Kron (1980), in the form of Bertin & Arnouts (1996). Pixels of neighbours are left out of the flux.
     """
     o = found.objects
-    ellipses = (o["x"], o["y"], o["a"], o["b"], o["theta"])
+    minor = np.clip(o["b"], _THINNEST * o["a"], o["a"])  # rounding makes some ellipses impossible
+    ellipses = (o["x"], o["y"], o["a"], minor, np.clip(o["theta"], -_RIGHT_ANGLE, _RIGHT_ANGLE))
     others = {"seg_id": np.arange(1, len(o) + 1, dtype=np.int32), "segmap": found.segments}
-    radius, _ = sep.kron_radius(found.sky.image, *ellipses, 6.0, mask=found.sky.masked, **others)
-    radius = np.maximum(settings.kron_factor * np.nan_to_num(radius), settings.smallest_kron)
+    radius, _ = sep.kron_radius(found.sky.image, *ellipses, _KRON_REACH, mask=found.sky.masked, **others)
+    radius = np.clip(np.nan_to_num(radius), 0, _KRON_REACH)  # noise makes sums of light zero or negative
+    radius = np.maximum(settings.kron_factor * radius, settings.smallest_kron)
     flux, _, _ = sep.sum_ellipse(found.sky.image, *ellipses, radius, mask=found.sky.masked, subpix=1, **others)
     half_light, _ = sep.flux_radius(
         found.sky.image, o["x"], o["y"], 6 * o["a"], 0.5, normflux=flux, mask=found.sky.masked
