@@ -31,9 +31,14 @@ include: "rules/posteriors.smk"
 include: "rules/interpretation.smk"
 include: "rules/observed.smk"
 include: "rules/crossmatch.smk"
+include: "rules/frames.smk"
+include: "rules/mosaics.smk"
+include: "rules/images.smk"
+include: "rules/realism.smk"
 include: "rules/paper_ho2019.smk"
 include: "rules/paper_kodiramanah2021.smk"
 include: "rules/paper_lin2022.smk"
+include: "rules/paper_liang2020.smk"
 
 
 rule all:
@@ -44,6 +49,9 @@ rule all:
         rules.ho2019.input if ho2019_boxes(config["source"]) else [],
         rules.kodiramanah2021.input if has_redshifts(config["source"]) else [],
         rules.lin2022.input,
+        rules.images.input if has_frames(config["source"]) else [],
+        rules.realism.input if config["source"] == "simulated" else [],
+        rules.liang2020.input if has_frames(config["source"]) else [],
 
 
 onsuccess:

@@ -142,3 +142,26 @@ use rule data_catalogue_simulated as data_catalogue_archival with:
         local_catalogue,
     wildcard_constraints:
         source="archival",
+
+
+rule data_members:
+    """Member galaxies of the simulated redMaPPer catalogue, in columns of the real one's."""
+    input:
+        catalogue="results/simulated/data/surveys/redmapper.fits",
+        members="results/simulated/data/members.parquet",
+    output:
+        "results/simulated/data/redmapper_members.fits",
+    log:
+        "logs/simulated/data/members.log",
+    benchmark:
+        "logs/simulated/data/members.benchmark.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=10,
+    params:
+        code=code_version("data/members.py"),
+    script:
+        "../workflow_scripts/data/members.py"

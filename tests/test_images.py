@@ -22,7 +22,7 @@ from clustermass.images.resize import resize
 from clustermass.images.scaling import SCALINGS, describe_scaling, scale, unscale
 from clustermass.images.store import ClusterImages, ImageError, Images, write_images
 
-SETTINGS = ImageSettings(pixels=8)
+SETTINGS = ImageSettings(pixels=8, offset=4.0, faintest=-3.0, brightest=1002.0)
 
 
 def noise(shape, seed=1):
@@ -105,7 +105,7 @@ def test_scaling_can_be_undone_where_nothing_was_clipped(scaling):
 def test_global_scaling_is_the_formula_and_keeps_brightness():
     images = np.array([[[-3.0, 0.0], [10.0, 1000.0]]], np.float32)
     got = scale(images, SETTINGS, "global").images
-    np.testing.assert_allclose(got[0].ravel(), np.log10([1, 2, 16 / 3, 1006 / 3]) / np.log10(1006 / 3), atol=1e-6)
+    np.testing.assert_allclose(got[0].ravel(), np.log10([1, 4, 14, 1004]) / np.log10(1006), atol=1e-6)
     assert scale(images / 10, SETTINGS, "global").images.max() < 0.7
     alone = scale(images / 10, SETTINGS, "per_image").images
     assert (alone.min(), alone.max()) == (0, 1), "each image fills the range, whatever its brightness"

@@ -13,7 +13,7 @@ from typing import Any
 from clustermass.files import sha256
 
 SCRIPTS = Path(__file__).resolve().parents[1]
-_SOFTWARE = ("astropy", "colossus", "numba", "numpy", "pandas", "pyarrow", "scipy", "torch")
+_SOFTWARE = ("astropy", "colossus", "kcorrect", "numba", "numpy", "pandas", "pyarrow", "scipy", "sep", "torch", "zarr")
 
 
 def code_version(script: str) -> str:

@@ -22,3 +22,20 @@ def unit_vectors(ra: Floats, dec: Floats) -> Floats:
     """
     a, d = np.radians(ra), np.radians(dec)
     return np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=1)
+
+
+def mean_position(ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
+    """Return the middle of several places, through RA 0 and at poles as anywhere.
+
+    Parameters
+    ----------
+    ra, dec : array, shape (n, k)
+        k places for each of n [deg].
+
+    Returns
+    -------
+    ra, dec : array, shape (n,)
+        [deg]
+    """
+    x, y, z = np.moveaxis(unit_vectors(ra.ravel(), dec.ravel()).reshape(*ra.shape, 3).sum(axis=1), -1, 0)
+    return np.degrees(np.arctan2(y, x)) % 360, np.degrees(np.arctan2(z, np.hypot(x, y)))

@@ -30,6 +30,7 @@ with runtime.logged(snakemake):
     clusters, bands = clusters[clusters["job"] == job], [MOSAICS.empty()]
     mosaics = mosaic_clusters(clusters, needed[needed["job"] == job], frames, read_frame, settings)
     about = {"provenance": provenance.record(snakemake, without=("folder",)), "unit": "nanomaggy/arcsec2"}
+    about["pixel_arcsec"] = settings.pixel_arcsec
     shapes = {name: (cutout.pixels, cutout.pixels) for name, cutout in settings.cutouts.items()}
     made = write_images(snakemake.output.images, shapes, images(clusters, mosaics, settings, bands), about)
     print(f"images of {len(made)} of {len(clusters)} clusters")

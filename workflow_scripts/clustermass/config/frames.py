@@ -19,6 +19,15 @@ class ImageSample(Section):
         150, description="of them with a strong label at least: over-sampled where chance gives fewer, and said so"
     )
 
+    members: dict[Literal["catalogue", "members"], str] = Field(
+        {
+            "catalogue": "catalogues/redmapper_dr8_public_v6.3_catalog.fits",
+            "members": "catalogues/redmapper_dr8_public_v6.3_members.fits",
+        },
+        description="local files, in archive.folder, that list the parent sample's member galaxies, for marks on"
+        " pictures: columns ID, NAME and ID, RA, DEC, P",
+    )
+
 
 class Frames(Section):
     """Frames of the survey that images are made of (Lin et al. 2022, section 2.1)."""
@@ -76,16 +85,25 @@ class Images(Section):
         64, description="pixels along a side; divides those of the cutouts (published: 256)"
     )
     offset: Positive = Field(
-        6.0, description="constant that is added against negative pixels [nanomaggy/arcsec2] (Lin et al., section 2.2)"
+        2.5,
+        description="constant that is added against negative pixels [nanomaggy/arcsec2] (Lin et al., section 2.2,"
+        " without its value): several times the noise of z, the noisiest band, in images as published",
     )
-    faintest: float = Field(-3.0, description="global scaling: surface brightness that becomes 0 [nanomaggy/arcsec2]")
+    faintest: float = Field(
+        -2.0,
+        description="surface brightness below which images are clipped; 0 in global scaling [nanomaggy/arcsec2]",
+    )
     brightest: Positive = Field(
         1000.0, description="global scaling: surface brightness that becomes 1 [nanomaggy/arcsec2]"
     )
-    extinction: Literal["none", "irsa"] = Field(
+    extinction: Literal["none", "sfd"] = Field(
         "none",
-        description="correction for dust of the Milky Way. irsa: reddening of Schlafly & Finkbeiner (2011) at each"
-        " cluster, by the service of IRSA",
+        description="correction for dust of the Milky Way. sfd: by the map of Schlegel et al. (1998) at each cluster,"
+        " as recalibrated by Schlafly & Finkbeiner (2011)",
+    )
+    reddening: str | None = Field(
+        None,
+        description="sfd: table of reddening, CSV with columns ra, dec [deg], ebv; null: IRSA is asked, place by place",
     )
 
     @model_validator(mode="after")

@@ -30,8 +30,12 @@ from clustermass.config.mock_observation import MockObservation
 from clustermass.config.nbody import Nbody
 from clustermass.config.networks import Networks
 from clustermass.config.observed import GALWCAT19, Observed
+from clustermass.config.pictures import Pictures
+from clustermass.config.population import Population
 from clustermass.config.posterior import Posterior
+from clustermass.config.realism import Realism
 from clustermass.config.simulated import Lightcone, Spectroscopy
+from clustermass.config.sky import Sky
 from clustermass.config.snapshot import Snapshot
 from clustermass.config.survey_mock import SURVEY_MOCKS, SurveyMock
 from clustermass.config.training import CNN3D_TRAINING, Training
@@ -67,9 +71,13 @@ class Config(Section):
     crossmatch: Crossmatch = Crossmatch()
     labels: Labels = Labels()
     image_sample: ImageSample = ImageSample()
+    population: Population = Population()
+    sky: Sky = Sky()
     frames: Frames = Frames()
     mosaics: Mosaics = Mosaics()
     images: Images = Images()
+    pictures: Pictures = Pictures()
+    realism: Realism = Realism()
     validation: Validation = Validation()
     mock_observation: MockObservation = MockObservation()
     survey_mocks: dict[str, SurveyMock] = Field(
@@ -249,13 +257,13 @@ def _render(section: Section, depth: int) -> list[str]:
             plain = {key: item.model_dump(mode="json", exclude_defaults=True) for key, item in value.items()}
             text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)
             lines += [f"{pad}{name}:", *(f"{pad}  {line}" for line in text.splitlines())]
-        elif isinstance(value, dict) and value:
+        elif isinstance(value, dict) and any(isinstance(item, Section) for item in value.values()):
             lines.append(f"{pad}{name}:")
             for key, item in value.items():
                 lines += [f"{pad}  {key}:", *_render(item, depth + 2)]
         else:
             listed = list(value) if isinstance(value, tuple) else value
-            text = yaml.safe_dump(listed, default_flow_style=True, width=1000).splitlines()[0]
+            text = yaml.safe_dump(listed, default_flow_style=True, width=1000, sort_keys=False).splitlines()[0]
             lines.append(f"{pad}{name}: {text}")
     return lines
 

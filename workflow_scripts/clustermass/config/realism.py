@@ -115,24 +115,21 @@ def _targets() -> dict[str, Target]:
 
 
 class RedSequence(Section):
-    """How red-sequence galaxies of a cluster are counted in its frames."""
+    """How the richness of clusters is measured on frames (Rykoff et al. 2012)."""
 
-    radius_mpc: Positive = Field(0.9, description="radius that galaxies are counted in [Mpc, proper]")
-    core_mpc: Positive = Field(0.3, description="radius that the colour of the red sequence is measured in [Mpc]")
+    reach_mpc: Positive = Field(1.7, description="galaxies this near to a cluster are looked at [Mpc, proper]")
+    radius_mpc: Positive = Field(1.1, description="circle that must be covered by frames [Mpc]")
+    core_mpc: Positive = Field(0.4, description="radius that the colour of the red sequence is measured in [Mpc]")
+    core_l_star: Positive = Field(0.5, description="faintest galaxies that it is measured on, in L*")
     background_mpc: Positive = Field(
-        1.5, description="the background is what lies further than this from every cluster of the sample [Mpc]"
-    )
-    faintest_l_star: Fraction = Field(
-        0.4,
-        description="faintest galaxy that counts, in L* (Rykoff et al. 2012: 0.2; frames are too shallow at z > 0.35)",
+        1.7, description="the background is what lies further than this from every cluster of the sample [Mpc]"
     )
     brightest_r: float = Field(14.0, description="objects that are brighter in r do not count [mag]")
     intrinsic_scatter: Positive = Field(
-        0.05, description="scatter of the red sequence in a colour [mag] (Rykoff et al. 2014, section 5)"
+        0.05, description="scatter of the red sequence in a colour [mag] (Rykoff et al. 2014, section 5; recalled)"
     )
-    width: Positive = Field(2.0, description="half width of the window in colour, in its scatter with noise")
     degree: Annotated[int, Field(ge=1, le=6)] = Field(
-        3, description="degree of the polynomial in redshift that the colour follows"
+        3, description="degree of the polynomial in redshift that a colour of the red sequence follows"
     )
     folds: Annotated[int, Field(ge=2)] = Field(
         5, description="folds of clusters: the colours that count a cluster's galaxies come from the other folds"
@@ -144,6 +141,7 @@ class RedSequence(Section):
 class Realism(Section):
     """Real against simulated frames. Targets: nine real SDSS fields, measured in this way."""
 
+    jobs: Annotated[int, Field(ge=1)] = Field(3, description="jobs of frames, of frames.jobs, that are measured")
     fields: Annotated[int, Field(ge=1)] = Field(12, description="simulated fields that are measured, drawn at random")
     picture_arcsec: Positive = Field(360.0, description="side of the pictures of fields [arcsec]")
     detection_sigma: Positive = Field(1.5, description="threshold of detection [noise of a pixel]")

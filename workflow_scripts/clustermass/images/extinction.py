@@ -24,6 +24,14 @@ REDDENING = Contract(
         Column("ebv", "float", "mag", "E(B-V) on the scale of Schlegel et al. (1998)", 0, 200),
     ),
 )
+CLUSTER_REDDENING = Contract(
+    "cluster_reddening",
+    "reddening by dust of the Milky Way towards clusters that have images",
+    (
+        Column("cluster", "text", "", "name of the cluster", unique=True),
+        Column("ebv", "float", "mag", "E(B-V) on the scale of Schlegel et al. (1998)", 0, 200),
+    ),
+)
 
 
 def transparency(ebv: Floats) -> Floats:

@@ -62,11 +62,12 @@ def mosaic_clusters(
     """
     touching = needed[needed["in_image"]].merge(frames, on=FIELD_KEY, how="inner")
     store = _Store(touching, read)
-    by_cluster = dict(list(touching.groupby("cluster", sort=False)))
+    by_cluster = {str(name): part for name, part in touching.groupby("cluster", sort=False)}
     side = max(cutout.side_mpc for cutout in settings.cutouts.values())
-    for row in clusters.itertuples():
-        grid = square_grid(row.ra, row.dec, side * row.arcsec_per_mpc, settings.pixel_arcsec)
-        yield _mosaic(row.id, grid, by_cluster.get(row.id, touching.iloc[:0]), store, settings)
+    places = clusters[["ra", "dec", "arcsec_per_mpc"]].to_numpy(float)
+    for name, (ra, dec, scale) in zip(clusters["id"], places, strict=True):
+        grid = square_grid(ra, dec, side * scale, settings.pixel_arcsec)
+        yield _mosaic(name, grid, by_cluster.get(name, touching.iloc[:0]), store, settings)
 
 
 @dataclass
@@ -96,8 +97,8 @@ def _mosaic(cluster: str, grid: Grid, touching: pd.DataFrame, store: _Store, set
     """Return the mosaics of one cluster, or why it is set aside."""
     faults = [f"{_name(row)}: {row.reason or row.status}" for row in touching.itertuples() if row.status != "ready"]
     ready = touching[touching["status"] == "ready"]
-    taken = {band: [store.take(path) for path in part["path"]] for band, part in ready.groupby("band", sort=False)}
-    faults += [store.faults[path] for path in ready["path"] if path in store.faults]
+    taken = {str(band): [store.take(path) for path in part["path"]] for band, part in ready.groupby("band", sort=False)}
+    faults += [store.faults[path] for path in ready["path"].astype(str) if path in store.faults]
     whole = {band: [frame for frame in part if frame is not None] for band, part in taken.items()}
     faults += _apart(whole)
     images, rows = np.full((len(BANDS), grid.ny, grid.nx), np.nan, np.float32), []
@@ -113,8 +114,9 @@ def _mosaic(cluster: str, grid: Grid, touching: pd.DataFrame, store: _Store, set
         rows.append({"cluster": cluster, "band": band, "frames": len(parts), **_quality(images[place], depth)})
     bands = pd.DataFrame(rows).assign(reason="")
     if (bands["coverage"] < settings.min_coverage).any():
-        worst = bands.loc[bands["coverage"].idxmin()]
-        story = [f"coverage in band {worst['band']}: expected {settings.min_coverage:g}, got {worst['coverage']:.3f}"]
+        worst = int(bands["coverage"].to_numpy().argmin())
+        got = bands["coverage"].iloc[worst]
+        story = [f"coverage in band {BANDS[worst]}: expected {settings.min_coverage:g}, got {got:.3f}"]
         bands["reason"] = "; ".join(story + faults[:3])
         images = images[:, :0, :0]
     elif faults:

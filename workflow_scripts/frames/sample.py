@@ -1,0 +1,26 @@
+"""Choose the clusters that have images, and deal them out to jobs (rule frames_sample)."""
+
+from clustermass import contracts, provenance, runtime
+from clustermass.config.base import Cosmology
+from clustermass.config.frames import ImageSample
+from clustermass.frames.contracts import FIELDS, IMAGE_CLUSTERS
+from clustermass.frames.plan import touching
+from clustermass.frames.sample import draw_clusters
+
+with runtime.logged(snakemake):
+    rng = runtime.job_generator(snakemake)
+    params, sample = snakemake.params, ImageSample(**snakemake.params.sample)
+    labels = contracts.read_table(snakemake.input.labels, contracts.LABELS)
+    chosen = (params.jobs, params.pictures, Cosmology(**params.cosmology), rng)
+    if snakemake.input.fields:  # nothing is downloaded
+        fields = contracts.read_table(snakemake.input.fields, FIELDS)
+        every = draw_clusters(labels, ImageSample(clusters=None, strong=0), *chosen)
+        shown = touching(fields, every, params.side_mpc, params.side_mpc)["cluster"]
+        print(f"{shown.nunique()} of {len(labels)} clusters lie on local frames, of {len(fields)} fields")
+        labels = labels[labels["cluster"].isin(shown)]
+    clusters = draw_clusters(labels, sample, *chosen)
+    strong = int((clusters["kind"] == "strong").sum())
+    print(f"{len(clusters)} of {len(labels)} clusters have images, {strong} of them with strong labels")
+    share = float((labels["label"] == "strong").mean()) if len(labels) else 0.0
+    metadata = {"provenance": provenance.record(snakemake), "strong_share_of_parent_sample": share}
+    contracts.write_table(clusters, IMAGE_CLUSTERS, snakemake.output[0], metadata)
