@@ -1,6 +1,7 @@
-"""Red-sequence galaxies of clusters, counted in their frames (rule realism_counts)."""
+"""Richness of clusters, measured on the red-sequence galaxies of their frames (rule realism_counts)."""
 
 from clustermass import contracts, provenance, runtime
+from clustermass.config.base import Cosmology
 from clustermass.config.realism import Realism
 from clustermass.frames.contracts import IMAGE_CLUSTERS
 from clustermass.realism.contracts import COVERAGE, OBJECTS, RED_COUNTS
@@ -13,6 +14,7 @@ with runtime.logged(snakemake):
     clusters = clusters[clusters["job"].isin(snakemake.params.jobs)]
     objects = gather([contracts.read_table(path, OBJECTS) for path in snakemake.input.objects], OBJECTS)
     covered = gather([contracts.read_table(path, COVERAGE) for path in snakemake.input.coverage], COVERAGE)
-    counts = red_sequence_counts(objects, covered, clusters, settings.red_sequence)
+    h = Cosmology(**snakemake.params.cosmology).H0 / 100
+    counts = red_sequence_counts(objects, covered, clusters, h, settings.red_sequence)
     print(counts.describe().to_string())
     contracts.write_table(counts, RED_COUNTS, snakemake.output[0], {"provenance": provenance.record(snakemake)})

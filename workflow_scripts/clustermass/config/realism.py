@@ -125,11 +125,15 @@ class RedSequence(Section):
         1.7, description="the background is what lies further than this from every cluster of the sample [Mpc]"
     )
     brightest_r: float = Field(14.0, description="objects that are brighter in r do not count [mag]")
+    star_cut_r: float = Field(
+        20.0,
+        description="to here stars are left out by their size; fainter, sizes do not tell them from galaxies [mag]",
+    )
     intrinsic_scatter: Positive = Field(
         0.05, description="scatter of the red sequence in a colour [mag] (Rykoff et al. 2014, section 5; recalled)"
     )
-    degree: Annotated[int, Field(ge=1, le=6)] = Field(
-        3, description="degree of the polynomial in redshift that a colour of the red sequence follows"
+    knots: Annotated[int, Field(ge=2, le=20)] = Field(
+        5, description="redshifts between which the colours of the red sequence are linear"
     )
     folds: Annotated[int, Field(ge=2)] = Field(
         5, description="folds of clusters: the colours that count a cluster's galaxies come from the other folds"

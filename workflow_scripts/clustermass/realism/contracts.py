@@ -53,19 +53,18 @@ COVERAGE = Contract(
 )
 RED_COUNTS = Contract(
     "red_counts",
-    "red-sequence galaxies of clusters, counted in their frames",
+    "richness of clusters, measured on the red-sequence galaxies of their frames",
     (
         Column("cluster", "text", "", "id in the parent sample", unique=True),
         Column("redshift", "float", "", "cluster redshift", 0, 20),
         Column("richness", "float", "", "richness of the parent sample, never from pixels", 0),
         Column("log10_m500c", "float", "log10(Msun)", "label: log10 M500c"),
-        Column("covered", "float", "", "area of frames inside the radius, in that of the circle", 0),
+        Column("covered", "float", "", "area of frames inside a radius, overlaps twice, in that of the circle", 0),
         Column("g_r", "float", "mag", "g - r of the red sequence at the redshift, by the other folds"),
         Column("r_i", "float", "mag", "r - i of the same"),
-        Column("galaxies", "int", "", "galaxies of the red sequence inside the radius, overlaps of frames twice", 0),
-        Column("background", "float", "", "of them expected at any place of the sky", 0),
-        Column("count", "float", "", "galaxies less background, for a circle that is covered once", missing=True),
-        Column("error", "float", "", "its 1 sigma error by chance of the counts", 0, missing=True),
+        Column("galaxies", "int", "", "galaxies looked at, overlaps of frames twice", 0),
+        Column("count", "float", "", "richness measured on the frames; missing: not covered", 0, missing=True),
+        Column("error", "float", "", "its 1 sigma error by chance of the number of members", 0, missing=True),
     ),
 )
 VERDICTS = Contract(
