@@ -213,7 +213,7 @@ def test_saturated_stars_bleed():
     galaxies, stars = sources([130.4], [150.0], 11.0, frame_wcs(heads["r"]))
     sky = Sky(mended_trails=0, cosmic_rays=0, satellites=0)
     image = render_field(galaxies[:0], stars, heads, sky, 1, shape=SHAPE)["r"]
-    full = image.image / image.nmgy_per_count + image.conditions.sky_counts > 0.98 * sky.full_well
+    full = image.image / image.nmgy_per_count + image.conditions.sky_counts > 0.98 * sky.full_well.r
     rows, columns = np.ptp(np.nonzero(full), axis=1)
     assert rows > 2 * columns
 

@@ -44,7 +44,7 @@ class Sky(Section):
         " detectors too",
     )
     wing_arcsec: Positive = Field(1.1, description="radius at which wings begin to fall [arcsec]")
-    spike_share: Fraction = Field(0.006, description="share of a star's light in its four diffraction spikes")
+    spike_share: Fraction = Field(0.016, description="share of a star's light in its four diffraction spikes")
     brightness: FiveBands = Field(
         FiveBands(u=1.15, g=1.70, r=4.10, i=7.0, z=22.0),
         description="median brightness of the night sky [nanomaggy/arcsec2]",
@@ -56,10 +56,13 @@ class Sky(Section):
         FiveBands(u=0.0100, g=0.0036, r=0.0050, i=0.0065, z=0.0357),
         description="median calibration [nanomaggy/count]",
     )
-    counts_detector: Scatter = Field(0.05, description="scatter of the calibration between detectors [ln]")
-    full_well: Positive = Field(58_000.0, description="counts at which a pixel is full")
+    counts_detector: Scatter = Field(0.07, description="scatter of the calibration between detectors [ln]")
+    full_well: FiveBands = Field(
+        FiveBands(u=45_000, g=50_000, r=46_000, i=36_000, z=40_000),
+        description="counts at which a pixel is full: the highest that frames show",
+    )
     mended_trails: Fraction = Field(
-        0.8, description="share of bleed trails that the pipeline interpolates over; cores of saturated stars always"
+        0.93, description="share of bleed trails that the pipeline interpolates over; cores of saturated stars always"
     )
     residual: Scatter = Field(0.09, description="rms of what sky subtraction leaves, over the pixel noise")
     residual_arcsec: Positive = Field(60.0, description="scale over which that changes [arcsec]")

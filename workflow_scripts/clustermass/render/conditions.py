@@ -123,5 +123,5 @@ def frame_conditions(run: int, camcol: int, field: int, band: str, sky: Sky, see
         nmgy_per_count=float(calibration),
         gain=GAIN[band][camcol - 1],
         dark_variance=DARK_VARIANCE[band][camcol - 1],
-        spike_angle=float(generator(seed, "spikes", {"camcol": camcol}).uniform(0, 90)),
+        spike_angle=float(generator(seed, "spikes", whole).uniform(0, 90)),
     )

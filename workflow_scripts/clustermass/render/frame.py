@@ -129,9 +129,10 @@ def _expose(
     x, y, flux = stars
     peak = flux * conditions.psf.peak / conditions.nmgy_per_count
     ny, nx = image.shape
-    full = (peak > sky.full_well / 2) & (x > 0) & (x < nx - 1) & (y > 0) & (y < ny - 1)
+    full_well = getattr(sky.full_well, band)
+    full = (peak > full_well / 2) & (x > 0) & (x < nx - 1) & (y > 0) & (y < ny - 1)
     read_out(image, conditions, normal, rest, sky.pixel_correlation)
-    saturate(image, x[full], y[full], sky.full_well, rng.random(full.sum()) < sky.mended_trails)
+    saturate(image, x[full], y[full], full_well, rng.random(full.sum()) < sky.mended_trails)
     add_cosmic_rays(image, int(rng.poisson(sky.cosmic_rays)), rng)
     calibrate(image, conditions)
     spoil_columns(image, bad_columns(nx, camcol, band, sky, seed), conditions.noise, rng)

@@ -16,6 +16,7 @@ Frame = NDArray[np.float32]
 
 _SPIKE_WIDTH = 1.2  # px, standard deviation across a spike
 _SPIKE_START = 12.0  # px, scale along a spike
+_SPOILT = 2  # px on either side of full ones that the pipeline does not trust
 _SMALLEST = 8.0  # px, to which the faintest stars are drawn
 
 
@@ -149,7 +150,7 @@ def add_spikes(image: Frame, x: Floats, y: Floats, flux: Floats, angle: float, n
 
 @compiled
 def _bleed(counts: Array, full: float, low: int, high: int, left: int, right: int, marked: Array) -> None:
-    """Move what pixels cannot hold up and down their columns; marks: 1 core, 2 trail."""
+    """Move what pixels cannot hold up and down their columns; marks: 1 core and what is next to it, 2 trail."""
     ny = counts.shape[0]
     for i in range(left, right):
         j = low
@@ -168,28 +169,31 @@ def _bleed(counts: Array, full: float, low: int, high: int, left: int, right: in
                 while left_over > 0 and 0 <= k < ny:
                     taken = min(left_over, max(full - counts[k, i], 0.0))
                     left_over -= taken
-                    if taken > 0:
-                        counts[k, i] += taken
+                    counts[k, i] += taken
+                    if left_over > 0 and taken > 0:
+                        counts[k, i] = full
                         marked[k, i] = 2
                     k += step
+            for k in range(max(0, start - _SPOILT), min(ny, j + _SPOILT)):
+                marked[k, i] = 1
             while j < ny and marked[j, i] > 0:
                 j += 1
 
 
 @compiled
-def _mend(counts: Array, full: float, left: int, right: int, low: int, high: int, trails: bool, marked: Array) -> None:
-    """Interpolate along rows over full pixels and their neighbours; without `trails`, over cores alone."""
+def _mend(counts: Array, left: int, right: int, low: int, high: int, trails: bool, marked: Array) -> None:
+    """Interpolate along rows over marked pixels and their neighbours; without `trails`, over cores alone."""
     nx = counts.shape[1]
     for j in range(low, high):
         i = left
         while i < right:
-            if not (marked[j, i] == 1 or (trails and marked[j, i] == 2 and counts[j, i] >= full - 1)):
+            if not (marked[j, i] == 1 or (trails and marked[j, i] == 2)):
                 i += 1
                 continue
             end = i
-            while end < nx and marked[j, end] > 0 and counts[j, end] >= full - 1:
+            while end < nx and marked[j, end] > 0:
                 end += 1
-            before, after = i - 2, end + 1
+            before, after = i - 1 - _SPOILT, end + _SPOILT
             one = counts[j, before] if before >= 0 else counts[j, min(after, nx - 1)]
             two = counts[j, after] if after < nx else one
             for k in range(max(before + 1, 0), min(after, nx)):
@@ -232,4 +236,4 @@ def saturate(counts: Frame, x: Floats, y: Floats, full_well: float, mended_trail
             continue
         _bleed(counts, full_well, low, high, left, right, marked)
         rows = np.flatnonzero(marked[:, left:right].any(axis=1))
-        _mend(counts, full_well, left, right, rows[0], rows[-1] + 1, bool(trails), marked)
+        _mend(counts, left, right, rows[0], rows[-1] + 1, bool(trails), marked)
