@@ -1,7 +1,7 @@
 """Configuration of the simulated frames' light path: seeing, sky, detectors and their faults.
 
-The numbers are medians and scatters over real corrected frames of SDSS (nine fields, five bands); see
-docs/decisions for how they were measured.
+The numbers were measured on corrected frames of SDSS: seeing, noise and its correlation are medians over nine fields in five
+bands; profiles of stars, spikes, full wells and faults are from four of these fields.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Sky(Section):
     )
     residual: Scatter = Field(0.09, description="rms of what sky subtraction leaves, over the pixel noise")
     residual_arcsec: Positive = Field(60.0, description="scale over which that changes [arcsec]")
-    pixel_correlation: Scatter = Field(0.008, description="correlation of the noise of neighbours in a row")
+    pixel_correlation: Scatter = Field(0.013, description="correlation of the noise of neighbours in a row")
     cosmic_rays: Annotated[float, Field(ge=0)] = Field(
         0.7, description="mean number of hits of cosmic rays in a frame that the pipeline has left"
     )
