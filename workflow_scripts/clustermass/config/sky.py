@@ -1,7 +1,7 @@
 """Configuration of the simulated frames' light path: seeing, sky, detectors and their faults.
 
-The numbers were measured on corrected frames of SDSS: seeing, noise and its correlation are medians over nine fields in five
-bands; profiles of stars, spikes, full wells and faults are from four of these fields.
+The numbers were measured on corrected frames of SDSS: seeing, noise and its correlation are medians over nine fields in
+five bands; profiles of stars, spikes, full wells and faults are from four of these fields.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Sky(Section):
     )
     counts_detector: Scatter = Field(0.07, description="scatter of the calibration between detectors [ln]")
     full_well: FiveBands = Field(
-        FiveBands(u=45_000, g=50_000, r=46_000, i=36_000, z=40_000),
+        FiveBands(u=45_000, g=50_000, r=46_000, i=33_000, z=40_000),
         description="counts at which a pixel is full: the highest that frames show",
     )
     mended_trails: Fraction = Field(
