@@ -24,7 +24,7 @@ from clustermass.realism.detection import (
     take_sky,
     unusable,
 )
-from clustermass.realism.field import choose_fields, gather, measure_catalogue, measure_field
+from clustermass.realism.field import choose_fields, galactic_latitude, gather, measure_catalogue, measure_field
 from clustermass.realism.objects import colour, magnitude, pixel_arcsec, point_source_radius
 from clustermass.realism.panels import field_picture
 from clustermass.realism.seeing import fit_moffat, measure_seeing, moffat_fwhm
@@ -241,6 +241,12 @@ def test_point_sources_are_the_narrowest_sizes() -> None:
     assert np.isnan(point_source_radius(r + 10, radius, clean, SETTINGS))
 
 
+def test_galactic_latitude_of_a_frame() -> None:
+    pole = header()
+    pole["CRVAL1"], pole["CRVAL2"] = 192.85948, 27.12825
+    assert galactic_latitude(pole) == pytest.approx(90, abs=1e-3)
+
+
 def test_pictures_hold_surface_brightness_on_one_grid() -> None:
     frames = {band: (np.zeros((SIDE, SIDE), np.float32), header(band)) for band in OFFSETS}
     for band, (dx, dy) in OFFSETS.items():
@@ -271,5 +277,7 @@ def test_fields_are_drawn_among_those_that_are_ready() -> None:
     assert len(drawn) == 2
     assert all(sorted(part["band"]) == ["g", "i", "r"] for _, part in drawn)
     assert choose_fields(frames, "ugriz", 2, rng) == []
+    later = choose_fields(frames, "gri", 1, rng, lambda part: part["field"].iloc[0] == 14)
+    assert [name for name, _ in later] == ["000005-1-0014"]
     assert len(gather([], FRAMES)) == 0
     assert len(gather([frames, frames], FRAMES)) == 2 * len(frames)

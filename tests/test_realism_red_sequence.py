@@ -52,7 +52,7 @@ def planted_clusters() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         sequence(redshift[owner]) + rng.normal(0, 0.04, (len(owner), 2)),
         characteristic_magnitude(redshift[owner]) + rng.uniform(-1, 1.7, len(owner)),
     )
-    many = 40_000
+    many = 30_000
     others = galaxies(
         rng,
         rng.uniform(9.5, 14.5, many),
@@ -60,8 +60,10 @@ def planted_clusters() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         rng.uniform([0.4, 0.1], [1.9, 0.7], (many, 2)),
         17 + 4 * np.sqrt(rng.uniform(0, 1, many)),
     )
-    spots = np.stack(np.meshgrid(np.arange(9.5, 14.5, 0.02), np.arange(-2.5, 1.7, 0.02)), axis=-1).reshape(-1, 2) + 0.01
-    area = 1.2**2 * np.cos(np.radians(spots[:, 1]))
+    spots = (
+        np.stack(np.meshgrid(np.arange(9.5, 14.5, 0.025), np.arange(-2.5, 1.7, 0.025)), axis=-1).reshape(-1, 2) + 0.0125
+    )
+    area = 1.5**2 * np.cos(np.radians(spots[:, 1]))
     covered = pd.DataFrame({"field": "one", "ra": spots[:, 0], "dec": spots[:, 1], "arcmin2": area})
     return pd.concat([members, others], ignore_index=True), covered, clusters
 
@@ -103,7 +105,7 @@ def test_planted_richness_comes_back() -> None:
 
 def test_where_there_is_no_cluster_nothing_is_left() -> None:
     empty = planted_counts()[-EMPTY:]
-    assert (empty["galaxies"] > 10).all()
+    assert empty["galaxies"].sum() > 100
     assert (empty["count"] < 8).all()
 
 
@@ -123,7 +125,7 @@ def test_overlaps_and_gaps_do_not_change_richness() -> None:
     )  # fmt: skip
     np.testing.assert_allclose(twice["count"], once["count"], rtol=1e-3)
     np.testing.assert_allclose(twice["covered"], 2 * once["covered"])
-    east = clusters["ra"].iloc[0] + 0.01
+    east = clusters["ra"].iloc[0] + 0.04
     half = red_sequence_counts(objects[objects["ra"] > east], covered[covered["ra"] > east], clusters, H, RED)
     assert np.isnan(half["count"].iloc[0])  # less than half is left
     assert half["count"].iloc[1:6].notna().all()

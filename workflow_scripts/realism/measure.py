@@ -7,15 +7,23 @@ from clustermass import contracts, provenance, runtime
 from clustermass.config.realism import Realism
 from clustermass.files import replacing
 from clustermass.frames.contracts import BANDS, FRAMES
-from clustermass.frames.frame import read_frame
+from clustermass.frames.frame import read_frame, read_frame_header
 from clustermass.realism.contracts import FIELD_STATISTICS, OBJECTS
-from clustermass.realism.field import choose_fields, gather, measure_field
+from clustermass.realism.field import choose_fields, galactic_latitude, gather, measure_field
 from clustermass.realism.panels import field_picture
+
+
+def is_high(rows, settings):
+    """Return whether a field is far enough from the plane of the Galaxy."""
+    header, _, _ = read_frame_header(rows["path"].iloc[0])
+    return abs(galactic_latitude(header)) >= settings.min_latitude_deg
+
 
 with runtime.logged(snakemake):
     settings = Realism(**snakemake.params.realism)
     frames = pd.concat([contracts.read_table(path, FRAMES) for path in snakemake.input.frames], ignore_index=True)
-    fields = choose_fields(frames, BANDS, settings.fields, runtime.job_generator(snakemake))
+    rng = runtime.job_generator(snakemake)
+    fields = choose_fields(frames, BANDS, settings.fields, rng, lambda rows: is_high(rows, settings))
     statistics, objects, pictures = [], [], {}
     progress = runtime.Progress("field")
     for number, (name, rows) in enumerate(fields, 1):

@@ -119,8 +119,8 @@ class RedSequence(Section):
 
     reach_mpc: Positive = Field(1.7, description="galaxies this near to a cluster are looked at [Mpc, proper]")
     radius_mpc: Positive = Field(1.1, description="circle that must be covered by frames [Mpc]")
-    core_mpc: Positive = Field(0.4, description="radius that the colour of the red sequence is measured in [Mpc]")
-    core_l_star: Positive = Field(0.5, description="faintest galaxies that it is measured on, in L*")
+    core_mpc: Positive = Field(0.6, description="radius that the colour of the red sequence is measured in [Mpc]")
+    core_l_star: Positive = Field(0.3, description="faintest galaxies that it is measured on, in L*")
     background_mpc: Positive = Field(
         1.7, description="the background is what lies further than this from every cluster of the sample [Mpc]"
     )
@@ -145,6 +145,11 @@ class RedSequence(Section):
 class Realism(Section):
     """Real against simulated frames. Targets: nine real SDSS fields, measured in this way."""
 
+    min_latitude_deg: Annotated[float, Field(ge=0, lt=90)] = Field(
+        40.0,
+        description="fields nearer to the plane of the Galaxy are not measured [deg]: stars are as many as at the high"
+        " latitudes of the real fields only there",
+    )
     jobs: Annotated[int, Field(ge=1)] = Field(3, description="jobs of frames, of frames.jobs, that are measured")
     fields: Annotated[int, Field(ge=1)] = Field(12, description="simulated fields that are measured, drawn at random")
     picture_arcsec: Positive = Field(360.0, description="side of the pictures of fields [arcsec]")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import sep
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
@@ -189,7 +190,11 @@ def _colour_rows(objects: pd.DataFrame, settings: Realism) -> list[dict[str, Any
 
 
 def choose_fields(
-    frames: pd.DataFrame, bands: str, number: int | None, rng: np.random.Generator
+    frames: pd.DataFrame,
+    bands: str,
+    number: int | None,
+    rng: np.random.Generator,
+    accept: Callable[[pd.DataFrame], bool] = lambda rows: True,
 ) -> list[tuple[str, pd.DataFrame]]:
     """Return names of fields that are ready in some bands, drawn at random, and the rows of these frames.
 
@@ -201,6 +206,8 @@ def choose_fields(
         Bands that are needed.
     number : int or None
         Fields to draw; None, or more than there are: all.
+    accept : callable
+        Whether a field, given its rows, may be taken; asked until there are enough.
     """
     ready = frames[(frames["status"] == "ready") & frames["band"].isin(list(bands))]
     ready = ready.drop_duplicates([*FIELD_KEY, "band"])
@@ -208,9 +215,14 @@ def choose_fields(
     groups = [
         (str(name), rows) for name, rows in ready.groupby(np.array(names, dtype=object)) if len(rows) == len(bands)
     ]
-    if number is None or number >= len(groups):
-        return groups
-    return [groups[at] for at in sorted(rng.choice(len(groups), number, replace=False))]
+    drawn = (int(at) for at in rng.permutation(len(groups)) if accept(groups[at][1]))
+    return [groups[at] for at in sorted(islice(drawn, number))]
+
+
+def galactic_latitude(header: fits.Header) -> float:
+    """Return the Galactic latitude of the reference position of a frame [deg]."""
+    place = SkyCoord(*frame_wcs(header).wcs.crval, unit="deg")
+    return float(place.galactic.b.deg)
 
 
 def gather(parts: list[pd.DataFrame], contract: Contract) -> pd.DataFrame:

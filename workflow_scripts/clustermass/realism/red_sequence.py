@@ -21,7 +21,7 @@ from scipy.stats import spearmanr
 from clustermass.config.realism import RedSequence
 from clustermass.realism.contracts import COVERAGE, RED_COUNTS
 from clustermass.realism.detection import Floats, Mask, MeasurementError
-from clustermass.realism.objects import colour, pixel_arcsec
+from clustermass.realism.objects import magnitude, pixel_arcsec
 from clustermass.sky import unit_vectors
 from clustermass.sources.richness import MIN_LUMINOSITY, MSTAR, depth_scale, lost_depth
 from clustermass.sources.richness_kernels import radial_filter, solve_members
@@ -33,6 +33,7 @@ _EDGES = (np.arange(-0.5, 2.61, _STEP), np.arange(-0.5, 1.51, _STEP))  # of g - 
 _SMOOTHING = 2.5  # bins: widths of the Gaussian that numbers by colour are smoothed with
 _GRIDS = (np.arange(0.5, 2.2, _STEP), np.arange(0.2, 1.3, _STEP))  # colours that a red sequence may have
 _BESIDE = 0.15  # mag: how far off the red sequence in one colour galaxies may be that tell the other
+_POGSON = 2.5 / np.log(10)
 _LEAST_DENSITY = 1e-3  # of the mean over all colours: the background is nowhere empty
 
 
@@ -84,7 +85,7 @@ def _angle(clusters: pd.DataFrame, mpc: float) -> Floats:
 
 @dataclass(frozen=True)
 class _Galaxies:
-    """Galaxies with both colours, shape (n,) and (n, 2), and their directions, shape (n, 3)."""
+    """Galaxies: i, shape (n,), g - r and r - i, (n, 2), errors of g, r and i [mag], (n, 3), and directions, (n, 3)."""
 
     i: Floats
     colours: Floats
@@ -93,15 +94,18 @@ class _Galaxies:
 
     @classmethod
     def of(cls, objects: pd.DataFrame) -> _Galaxies:
-        pairs = [colour(objects, *bands) for bands in (("g", "r"), ("r", "i"))]
-        colours, errors = (np.stack(part, axis=1) for part in zip(*pairs, strict=True))
-        return cls(objects["r"].to_numpy(float) - colours[:, 1], colours, errors, _vectors(objects))
+        flux, error = (objects[[f"{kind}_{band}" for band in "gri"]].to_numpy(float) for kind in ("flux", "error"))
+        colours = -np.diff(magnitude(flux), axis=1)
+        return cls(objects["r"].to_numpy(float) - colours[:, 1], colours, _POGSON * error / flux, _vectors(objects))
 
     def fit(self, rows: Ints, sequence: Floats, scatter: float) -> Floats:
-        """Return the density of the red sequence at the colours of galaxies [mag^-2]."""
-        width = np.hypot(scatter, self.errors[rows])
-        off = (self.colours[rows] - sequence) / width
-        return np.asarray(np.exp(-0.5 * (off**2).sum(axis=1)) / (2 * np.pi * width.prod(axis=1)))
+        """Return the density of the red sequence at the colours of galaxies [mag^-2]: noise in r moves both."""
+        g, r, i = self.errors[rows].T ** 2
+        blue, red = scatter**2 + g + r, scatter**2 + r + i
+        determinant = blue * red - r**2
+        off = self.colours[rows] - sequence
+        chi2 = (red * off[:, 0] ** 2 + 2 * r * off[:, 0] * off[:, 1] + blue * off[:, 1] ** 2) / determinant
+        return np.asarray(np.exp(-0.5 * chi2) / (2 * np.pi * np.sqrt(determinant)))
 
 
 def _map(colours: Floats) -> Floats:
@@ -203,8 +207,7 @@ def red_sequence_counts(
 
     Notes
     -----
-    Source: Rykoff et al. (2012, ApJ 746, 178; 2014). Differs: no luminosity filter, centres and redshifts are given,
-    errors of the two colours count as independent.
+    Source: Rykoff et al. (2012, ApJ 746, 178; 2014). Differs: no luminosity filter, centres and redshifts are given.
     """
     if len(clusters) < settings.folds:
         raise MeasurementError(f"expected at least {settings.folds} clusters, got {len(clusters)}")
