@@ -83,6 +83,7 @@ rule realism_counts:
         runtime=20,
     params:
         realism=config["realism"],
+        cosmology=config["cosmology"],
         jobs=list(REALISM_JOBS),
         code=code_version("realism/counts.py"),
     script:

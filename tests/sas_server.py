@@ -10,6 +10,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
+from clustermass.frames import geometry
+
 FRAMES = "/sas/dr12/boss/photoObj/frames"
 
 
@@ -118,3 +123,14 @@ def sas(folder: Path, faults: Mapping[str, Sequence[Fault]] | None = None, wait_
             closing.set()
             http.shutdown()
             thread.join()
+
+
+def field_answer(fields: pd.DataFrame) -> bytes:
+    """Return what SkyServer says of simulated fields."""
+    lines = ["#Table1", "run,rerun,camcol,field,a,b,c,d,e,f,node,incl"]
+    for row in fields.itertuples():
+        mu, nu, inclination = geometry.field_centre(row.run, row.camcol, row.field)
+        along, across = 0.396 / 3600 / np.cos(np.radians(nu)), 0.396 / 3600
+        numbers = mu - 744.5 * along, along, 0, nu - 1024.5 * across, 0, across, 95, inclination
+        lines.append(f"{row.run},301,{row.camcol},{row.field}," + ",".join(f"{float(x):.10f}" for x in numbers))
+    return "\n".join([*lines, ""]).encode()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sas_server import Fault, SasServer, sas
+from sas_server import Fault, SasServer, field_answer, sas
 from test_skyserver import skyserver
 
 from clustermass.config.catalogues import Archive
@@ -252,17 +252,6 @@ def test_folders_are_indexed_by_headers(there: Path, tmp_path: Path) -> None:
         index_folder(tmp_path / "missing")
 
 
-def answer(fields: pd.DataFrame) -> bytes:
-    """Return what SkyServer says of simulated fields."""
-    lines = ["#Table1", "run,rerun,camcol,field,a,b,c,d,e,f,node,incl"]
-    for row in fields.itertuples():
-        mu, nu, inclination = geometry.field_centre(row.run, row.camcol, row.field)
-        along, across = 0.396 / 3600 / np.cos(np.radians(nu)), 0.396 / 3600
-        numbers = mu - 744.5 * along, along, 0, nu - 1024.5 * across, 0, across, 95, inclination
-        lines.append(f"{row.run},301,{row.camcol},{row.field}," + ",".join(f"{float(x):.10f}" for x in numbers))
-    return "\n".join([*lines, ""]).encode()
-
-
 @pytest.fixture
 def clusters() -> pd.DataFrame:
     columns = {"id": ["a", "b"], "ra": [0.02, 199.9], "dec": [9.9, 36.0], "arcsec_per_mpc": [400.0, 300.0]}
@@ -277,7 +266,7 @@ def test_fields_are_asked_for_in_tiles_near_clusters(clusters: pd.DataFrame, arc
         geometry.Lightcone(ra_deg=(0, 360), dec_deg=(-90, 90)),
     )
     pauses: list[float] = []
-    with skyserver([(200, answer(everywhere))]) as server:
+    with skyserver([(200, field_answer(everywhere))]) as server:
         fields = fetch_fields(clusters, Frames(skyserver=server.address), archive, sleep=pauses.append)
     # the first lies by a corner of four tiles, across 360 deg; the second by a side of two
     assert len(server.asked) == 4 + 1
