@@ -42,7 +42,10 @@ rule frames_sample:
         mem_mb=1500,
         runtime=10,
     params:
-        sample=config["image_sample"],
+        sample={key: value for key, value in config["image_sample"].items() if key in ("clusters", "strong")},
+        min_latitude_deg=lambda wildcards: (
+            config["image_sample"]["min_latitude_deg"] if wildcards.source == "simulated" else 0
+        ),
         jobs=config["frames"]["jobs"],
         pictures=config["mosaics"]["pictures"],
         side_mpc=IMAGE_MPC,

@@ -15,6 +15,7 @@ rule mosaics_job:
         "logs/{source}/mosaics/{job}.log",
     benchmark:
         "logs/{source}/mosaics/{job}.benchmark.tsv"
+    priority: 10  # frames are large: those of a job go before others are made
     conda:
         "../envs/cpu.yaml"
     threads: 1

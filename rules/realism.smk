@@ -22,6 +22,7 @@ rule realism_measure:
         "logs/{source}/realism/measure.log",
     benchmark:
         "logs/{source}/realism/measure.benchmark.tsv"
+    priority: 10  # frames are large
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -49,6 +50,7 @@ rule realism_catalogue:
         "logs/simulated/realism/{job}.log",
     benchmark:
         "logs/simulated/realism/{job}.benchmark.tsv"
+    priority: 10  # frames are large
     conda:
         "../envs/cpu.yaml"
     threads: 1

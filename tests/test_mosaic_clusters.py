@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 
 from clustermass.config.frames import Cutout, Mosaics
 from clustermass.frames.contracts import BANDS, FRAMES, IMAGE_CLUSTERS, MOSAICS, NEEDED
@@ -35,7 +36,7 @@ class Sky:
         field, band = int(path[1:]), path[0]
         dec = 20.1 if path in self.elsewhere else 20.0
         image = np.full((80, 80), 0.25 * (BANDS.index(band) + 1), np.float32)
-        return Frame(image, header(dec=dec), 1000, "301", 3, field, band)
+        return Frame(image, header(dec=dec), WCS(header(dec=dec)), 1000, "301", 3, field, band)
 
 
 def tables(clusters=("A", "B"), fields=(7, 8), bands=BANDS):

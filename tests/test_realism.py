@@ -24,7 +24,7 @@ from clustermass.realism.detection import (
     take_sky,
     unusable,
 )
-from clustermass.realism.field import choose_fields, galactic_latitude, gather, measure_catalogue, measure_field
+from clustermass.realism.field import choose_fields, gather, measure_catalogue, measure_field
 from clustermass.realism.objects import colour, magnitude, pixel_arcsec, point_source_radius
 from clustermass.realism.panels import field_picture
 from clustermass.realism.seeing import fit_moffat, measure_seeing, moffat_fwhm
@@ -239,12 +239,6 @@ def test_point_sources_are_the_narrowest_sizes() -> None:
     r, clean = np.full(18, 17.0), np.ones(18, bool)
     assert point_source_radius(r, radius, clean, SETTINGS) == pytest.approx(0.8, abs=0.05)
     assert np.isnan(point_source_radius(r + 10, radius, clean, SETTINGS))
-
-
-def test_galactic_latitude_of_a_frame() -> None:
-    pole = header()
-    pole["CRVAL1"], pole["CRVAL2"] = 192.85948, 27.12825
-    assert galactic_latitude(pole) == pytest.approx(90, abs=1e-3)
 
 
 def test_pictures_hold_surface_brightness_on_one_grid() -> None:

@@ -39,3 +39,10 @@ def mean_position(ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
     """
     x, y, z = np.moveaxis(unit_vectors(ra.ravel(), dec.ravel()).reshape(*ra.shape, 3).sum(axis=1), -1, 0)
     return np.degrees(np.arctan2(y, x)) % 360, np.degrees(np.arctan2(z, np.hypot(x, y)))
+
+
+def galactic_latitude(ra: Floats, dec: Floats) -> Floats:
+    """Return the Galactic latitude of places on the sky, shape (n,) [deg]."""
+    from astropy.coordinates import SkyCoord  # takes half a second, which who asks for vectors alone is spared
+
+    return np.asarray(SkyCoord(ra, dec, unit="deg").galactic.b.deg)

@@ -1,17 +1,22 @@
 """Choose the clusters that have images, and deal them out to jobs (rule frames_sample)."""
 
+import numpy as np
+
 from clustermass import contracts, provenance, runtime
 from clustermass.config.base import Cosmology
 from clustermass.config.frames import ImageSample
 from clustermass.frames.contracts import FIELDS, IMAGE_CLUSTERS
 from clustermass.frames.plan import touching
 from clustermass.frames.sample import draw_clusters
+from clustermass.sky import galactic_latitude
 
 with runtime.logged(snakemake):
     rng = runtime.job_generator(snakemake)
     params, sample = snakemake.params, ImageSample(**snakemake.params.sample)
     labels = contracts.read_table(snakemake.input.labels, contracts.LABELS)
     chosen = (params.jobs, params.pictures, Cosmology(**params.cosmology), rng)
+    latitude = galactic_latitude(labels["ra"].to_numpy(float), labels["dec"].to_numpy(float))
+    labels = labels[np.abs(latitude) >= params.min_latitude_deg]
     if snakemake.input.fields:  # nothing is downloaded
         fields = contracts.read_table(snakemake.input.fields, FIELDS)
         every = draw_clusters(labels, ImageSample(clusters=None, strong=0), *chosen)

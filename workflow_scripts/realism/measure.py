@@ -9,14 +9,16 @@ from clustermass.files import replacing
 from clustermass.frames.contracts import BANDS, FRAMES
 from clustermass.frames.frame import read_frame, read_frame_header
 from clustermass.realism.contracts import FIELD_STATISTICS, OBJECTS
-from clustermass.realism.field import choose_fields, galactic_latitude, gather, measure_field
+from clustermass.realism.field import choose_fields, gather, measure_field
 from clustermass.realism.panels import field_picture
+from clustermass.sky import galactic_latitude
 
 
 def is_high(rows, settings):
     """Return whether a field is far enough from the plane of the Galaxy."""
     header, _, _ = read_frame_header(rows["path"].iloc[0])
-    return abs(galactic_latitude(header)) >= settings.min_latitude_deg
+    latitude = galactic_latitude(*(np.array([header[f"CRVAL{axis}"]]) for axis in (1, 2)))
+    return abs(latitude[0]) >= settings.min_latitude_deg
 
 
 with runtime.logged(snakemake):

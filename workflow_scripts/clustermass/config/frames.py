@@ -19,6 +19,11 @@ class ImageSample(Section):
         150, description="of them with a strong label at least: over-sampled where chance gives fewer, and said so"
     )
 
+    min_latitude_deg: Annotated[float, Field(ge=0, lt=90)] = Field(
+        30.0,
+        description="simulated sky: distance from the plane of the Galaxy of clusters that have images [deg]; nearer to"
+        " it SDSS hardly looks. Real clusters are taken wherever the parent sample has them",
+    )
     members: dict[Literal["catalogue", "members"], str] = Field(
         {
             "catalogue": "catalogues/redmapper_dr8_public_v6.3_catalog.fits",

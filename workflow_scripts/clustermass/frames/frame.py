@@ -55,13 +55,16 @@ class Frame:
     image : array of float32, shape (1489, 2048)
         Brightness [nanomaggy per pixel], sky taken away; NaN where there is none.
     header : fits.Header
-        Of the image, with its WCS.
+        Of the image.
+    wcs : WCS
+        Celestial WCS of the header.
     run, camcol, field : int
     rerun, band : str
     """
 
     image: Image
     header: fits.Header
+    wcs: WCS
     run: int
     rerun: str
     camcol: int
@@ -106,11 +109,11 @@ def read_frame(path: str | Path, called: str | Path | None = None) -> Frame:
     end = start + 4 * ROWS * COLUMNS
     if len(body) < end:
         raise FrameError(f"{path}: expected {end} bytes up to the end of the image, got {len(body)}: cut off")
-    frame_wcs(header, path)
+    wcs = frame_wcs(header, path)
     image = np.frombuffer(body, ">f4", ROWS * COLUMNS, start).reshape(ROWS, COLUMNS).astype(np.float32)
     if not np.isfinite(image).any():
         raise FrameError(f"{path}: expected an image, got no finite pixel")
-    return Frame(image, header, key.run, rerun, key.camcol, key.field, key.band)
+    return Frame(image, header, wcs, key.run, rerun, key.camcol, key.field, key.band)
 
 
 def read_frame_header(path: str | Path) -> tuple[fits.Header, FrameKey, str]:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from astropy.io import fits
+from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from clustermass.mosaic import engines, kernels
@@ -50,7 +51,7 @@ class Mosaic:
 
 def coadd(
     images: Sequence[Float32s],
-    headers: Sequence[fits.Header],
+    headers: Sequence[fits.Header | WCS],
     grid: Grid,
     engine: Engine = "lanczos",
     threads: int = 1,
@@ -67,7 +68,7 @@ def coadd(
     ----------
     images : list of (ny, nx) arrays
         Frames, flux in a pixel; masked pixels are not finite. Only the part under the grid is used.
-    headers : list of fits.Header
+    headers : list of fits.Header or WCS
         World coordinates of the frames: any that wcslib knows, SIP included.
     grid : Grid
     engine : str
@@ -114,7 +115,7 @@ def coadd(
 
 
 def _checked(
-    images: Sequence[Float32s], headers: Sequence[fits.Header], variances: Sequence[Float32s] | None
+    images: Sequence[Float32s], headers: Sequence[fits.Header | WCS], variances: Sequence[Float32s] | None
 ) -> list[Float32s]:
     """Return the images as contiguous float32 of the machine's byte order."""
     if not images:

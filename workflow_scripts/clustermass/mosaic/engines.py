@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from astropy.wcs import WCS
 from numpy.typing import NDArray
 from reproject import reproject_interp
 
@@ -49,7 +50,9 @@ def swarp_program() -> str:
     return found
 
 
-def swarp(images: list[Float32s], headers: list[fits.Header], places: list[PixelMap], grid: Grid, threads: int) -> Made:
+def swarp(
+    images: list[Float32s], headers: list[fits.Header | WCS], places: list[PixelMap], grid: Grid, threads: int
+) -> Made:
     """Return the median of frames on a grid, and the number that cover each pixel, by SWarp.
 
     Raises
@@ -65,7 +68,8 @@ def swarp(images: list[Float32s], headers: list[fits.Header], places: list[Pixel
         files = [f"{number}.fits" for number in range(len(images))]
         for file, image, header in zip(files, images, headers, strict=True):
             masked = np.where(np.isfinite(image), image, np.float32(np.nan))  # of the two it knows this one
-            fits.PrimaryHDU(masked, header).writeto(folder / file, output_verify="silentfix+ignore")
+            words = header.to_header() if isinstance(header, WCS) else header
+            fits.PrimaryHDU(masked, words).writeto(folder / file, output_verify="silentfix+ignore")
         run_swarp(program, folder, files, grid, threads, DELETE_TMPFILES="N")
         image, weight = (fits.getdata(folder / file).astype(np.float32) for file in ("coadd.fits", "weight.fits"))
         depth = np.zeros((grid.ny, grid.nx), np.int16)
@@ -89,7 +93,7 @@ def run_swarp(program: str, folder: Path, files: list[str], grid: Grid, threads:
 
 
 def reproject(
-    images: list[Float32s], headers: list[fits.Header], places: list[PixelMap], grid: Grid, threads: int
+    images: list[Float32s], headers: list[fits.Header | WCS], places: list[PixelMap], grid: Grid, threads: int
 ) -> Made:
     """Return the median of frames on a grid, and the number that cover each pixel, by reproject (bicubic)."""
     stack = np.full((len(images), grid.ny, grid.nx), kernels.NONE)

@@ -61,8 +61,8 @@ class PixelMap:
         return self.rows[0] >= self.rows[1] or self.columns[0] >= self.columns[1]
 
 
-def celestial(header: fits.Header) -> WCS:
-    """Return the celestial world coordinates of a header, SIP included.
+def celestial(header: fits.Header | WCS) -> WCS:
+    """Return the celestial world coordinates of a header, SIP included; those that were read before as they are.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def celestial(header: fits.Header) -> WCS:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old keywords, and dates that nothing here needs
         try:
-            world = WCS(header)
+            world = header if isinstance(header, WCS) else WCS(header)
             codes = list(world.wcs.ctype)
             if not world.has_celestial:
                 raise MosaicError(f"header: expected two celestial axes (CTYPE, CRVAL, CRPIX, CD), got {codes}")
@@ -145,12 +145,12 @@ def outline(world: WCS, shape: tuple[int, int], target: WCS) -> Floats:
     return transform(world, target, x, y)
 
 
-def pixel_map(header: fits.Header, shape: tuple[int, int], grid: Grid) -> PixelMap:
+def pixel_map(header: fits.Header | WCS, shape: tuple[int, int], grid: Grid) -> PixelMap:
     """Return where the pixels of a grid lie in a frame.
 
     Parameters
     ----------
-    header : fits.Header
+    header : fits.Header or WCS
         Of the frame.
     shape : (int, int)
         Rows and columns of the frame.

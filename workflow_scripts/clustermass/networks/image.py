@@ -34,7 +34,7 @@ def backbone(name: str, channels: int = 3) -> nn.Sequential:
     ValueError
         No such classifier, or one whose layers make no maps.
     """
-    from torchvision import models  # type: ignore[import-untyped]  # takes a second to import
+    from torchvision import models
 
     known = models.list_models(module=models)
     if name not in known:

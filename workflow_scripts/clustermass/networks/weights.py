@@ -57,7 +57,7 @@ def weights_note(settings: ExtractorNetwork) -> str:
 
 def _address(settings: ExtractorNetwork) -> str:
     """Return where torchvision has its current weights from ImageNet."""
-    from torchvision.models import get_model_weights  # type: ignore[import-untyped]
+    from torchvision.models import get_model_weights
 
     return str(get_model_weights(settings.backbone).DEFAULT.url)
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sep
-from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
@@ -217,12 +216,6 @@ def choose_fields(
     ]
     drawn = (int(at) for at in rng.permutation(len(groups)) if accept(groups[at][1]))
     return [groups[at] for at in sorted(islice(drawn, number))]
-
-
-def galactic_latitude(header: fits.Header) -> float:
-    """Return the Galactic latitude of the reference position of a frame [deg]."""
-    place = SkyCoord(*frame_wcs(header).wcs.crval, unit="deg")
-    return float(place.galactic.b.deg)
 
 
 def gather(parts: list[pd.DataFrame], contract: Contract) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from clustermass.render.galaxies import Galaxies, add_galaxies
 from clustermass.render.profiles import pixel_shapes
 from clustermass.render.stars import add_spikes, add_stars, saturate
 from clustermass.runtime import generator
+from clustermass.sky import unit_vectors
 
 Floats = NDArray[np.floating]
 Images = NDArray[np.float32]
@@ -158,18 +159,13 @@ def _field_of(headers: Mapping[str, fits.Header]) -> tuple[int, int, int]:
     return found.pop()
 
 
-def _unit(ra: Floats, dec: Floats) -> Floats:
-    """Return unit vectors, shape (n, 3)."""
-    ra, dec = np.radians(ra), np.radians(dec)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
-
-
 def _near(sources: pd.DataFrame, wcs: WCS, shape: tuple[int, int]) -> pd.DataFrame:
     """Return the sources whose light might reach a field."""
     centre = wcs.all_pix2world([[(shape[1] - 1) / 2, (shape[0] - 1) / 2]], 0)[0]
     reach = np.radians(np.hypot(*shape) / 2 * np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix)))) + np.radians(_REACH)
-    away = _unit(sources["ra"].to_numpy(float), sources["dec"].to_numpy(float)) - _unit(*centre)
-    near: pd.DataFrame = sources[np.linalg.norm(away, axis=1) < 2 * np.sin(reach / 2)]
+    level = sources[np.abs(sources["dec"].to_numpy(float) - centre[1]) < np.degrees(reach)]  # leaves most out cheaply
+    away = unit_vectors(level["ra"].to_numpy(float), level["dec"].to_numpy(float)) - unit_vectors(*centre[:, None])
+    near: pd.DataFrame = level[np.linalg.norm(away, axis=1) < 2 * np.sin(reach / 2)]
     return near
 
 
