@@ -27,7 +27,8 @@ rule frames_index:
 rule frames_sample:
     """Clusters that have images, dealt out to jobs; where nothing is downloaded, those that local frames show."""
     input:
-        labels="results/{source}/crossmatch/labels.parquet",
+        clusters=f"results/{{source}}/data/catalogues/{PARENT}.parquet",
+        matches="results/{source}/crossmatch/matches_configured.parquet",
         fields=lambda wildcards: local_fields(wildcards.source),
     output:
         "results/{source}/frames/clusters.parquet",

@@ -92,6 +92,7 @@ rule images_pictures:
         images=mosaic_jobs("zarr.zip"),
         stars=lambda wildcards: job_stars(wildcards.source),
         members=["results/{source}/images/members.parquet"],
+        labels="results/{source}/crossmatch/labels.parquet",
     output:
         pdf=report(
             "figures/{source}/images/pictures.pdf",
@@ -122,6 +123,7 @@ rule images_sheet:
     input:
         clusters="results/{source}/frames/clusters.parquet",
         images=mosaic_jobs("zarr.zip"),
+        labels="results/{source}/crossmatch/labels.parquet",
     output:
         pdf=report(
             "figures/{source}/images/sheet.pdf",

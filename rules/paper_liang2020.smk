@@ -12,6 +12,7 @@ rule liang2020_figS1:
     input:
         clusters="results/{source}/frames/clusters.parquet",
         images=mosaic_jobs("zarr.zip"),
+        labels="results/{source}/crossmatch/labels.parquet",
     output:
         csv="results/{source}/liang2020/figS1.csv",
         pdf=report(

@@ -71,6 +71,7 @@ rule realism_counts:
         clusters="results/simulated/frames/clusters.parquet",
         objects=expand("results/simulated/realism/{job}/objects.parquet", job=REALISM_JOBS),
         coverage=expand("results/simulated/realism/{job}/coverage.parquet", job=REALISM_JOBS),
+        labels="results/simulated/crossmatch/labels.parquet",
     output:
         "results/simulated/realism/counts.parquet",
     log:

@@ -41,7 +41,7 @@ class Sky:
 
 def tables(clusters=("A", "B"), fields=(7, 8), bands=BANDS):
     place = {"group": "g", "ra": 150.0, "dec": 20.0, "redshift": 0.2, "richness": 30.0, "kind": "weak"}
-    place |= {"log10_m500c": 14.0, "arcsec_per_mpc": SCALE, "job": 0, "picture": False}
+    place |= {"arcsec_per_mpc": SCALE, "job": 0, "picture": False}
     key = {"run": 1000, "rerun": "301", "camcol": 3}
     chosen = pd.DataFrame([{"id": name, **place} for name in clusters])
     needed = [{"cluster": c, **key, "field": f, "job": 0, "in_image": True} for c in clusters for f in fields]

@@ -6,6 +6,7 @@ import pandas as pd
 from clustermass import contracts, provenance, runtime, style
 from clustermass.config.pictures import Pictures
 from clustermass.frames.contracts import IMAGE_CLUSTERS, STARS
+from clustermass.frames.sample import with_masses
 from clustermass.images import pictures
 from clustermass.images.members import IMAGE_MEMBERS
 from clustermass.images.store import Images
@@ -37,25 +38,22 @@ def draw(chosen, mosaics, members, stars, settings):
         place.set_title(words, loc="right", fontsize=6.5, pad=2.5)
     for place in axes.flat[len(chosen) :]:
         place.set_visible(False)
-    handles = [
-        plt.Line2D([], [], ls="", marker="o", mfc="none", mec=style.SKY, label="member galaxies"),
-        plt.Line2D(
-            [],
-            [],
-            ls="",
-            marker=pictures.CROSS,
-            ms=8,
-            mec=style.ORANGE,
-            label=rf"stars of $r < {settings.faintest_star:g}$",
-        ),
-    ]
+    star = {
+        "marker": pictures.CROSS,
+        "ms": 8,
+        "mec": style.ORANGE,
+        "label": rf"stars of $r < {settings.faintest_star:g}$",
+    }
+    member = {"marker": "o", "mfc": "none", "mec": style.SKY, "label": "member galaxies"}
+    handles = [plt.Line2D([], [], ls="", **look) for look, table in ((member, members), (star, stars)) if len(table)]
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.1)
     return figure
 
 
 with runtime.logged(snakemake), style.paper_style():
     settings = Pictures(**snakemake.params.pictures)
-    clusters = contracts.read_table(snakemake.input.clusters, IMAGE_CLUSTERS)
+    labels = contracts.read_table(snakemake.input.labels, contracts.LABELS)
+    clusters = with_masses(contracts.read_table(snakemake.input.clusters, IMAGE_CLUSTERS), labels)
     files = [Images(path, settings.sheet_cutout) for path in snakemake.input.images]
     mosaics = {cluster: file for file in files for cluster in file.shown}
     tables = [contracts.read_table(path, STARS) for path in snakemake.input.stars]

@@ -6,6 +6,7 @@ import numpy as np
 from clustermass import contracts, provenance, runtime, style
 from clustermass.config.pictures import Pictures
 from clustermass.frames.contracts import IMAGE_CLUSTERS
+from clustermass.frames.sample import with_masses
 from clustermass.images import pictures
 from clustermass.images.store import Images
 
@@ -45,7 +46,8 @@ def draw(cells, masses, redshifts, images, side_mpc, settings):
 
 with runtime.logged(snakemake), style.paper_style():
     settings = Pictures(**snakemake.params.pictures)
-    clusters = contracts.read_table(snakemake.input.clusters, IMAGE_CLUSTERS)
+    labels = contracts.read_table(snakemake.input.labels, contracts.LABELS)
+    clusters = with_masses(contracts.read_table(snakemake.input.clusters, IMAGE_CLUSTERS), labels)
     files = [Images(path, settings.sheet_cutout) for path in snakemake.input.images]
     row_of = {name: (file, row) for file in files for row, name in enumerate(file.clusters)}
     kept = clusters[clusters["id"].isin(list(row_of))]

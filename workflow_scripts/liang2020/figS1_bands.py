@@ -6,6 +6,7 @@ from matplotlib.colors import AsinhNorm
 from clustermass import contracts, provenance, runtime, style
 from clustermass.config.pictures import Pictures
 from clustermass.frames.contracts import IMAGE_CLUSTERS
+from clustermass.frames.sample import with_masses
 from clustermass.images import pictures
 from clustermass.images.store import Images
 
@@ -36,7 +37,8 @@ def draw(cluster, numbers, image, side_mpc):
 
 with runtime.logged(snakemake), style.paper_style():
     settings = Pictures(**snakemake.params.pictures)
-    clusters = contracts.read_table(snakemake.input.clusters, IMAGE_CLUSTERS)
+    labels = contracts.read_table(snakemake.input.labels, contracts.LABELS)
+    clusters = with_masses(contracts.read_table(snakemake.input.clusters, IMAGE_CLUSTERS), labels)
     files = [Images(path, snakemake.params.cutout) for path in snakemake.input.images]
     file_of = {name: file for file in files for name in file.clusters}
     cluster = pictures.nearest_richness(clusters[clusters["id"].isin(list(file_of))], settings.liang2020_richness)

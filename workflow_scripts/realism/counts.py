@@ -4,13 +4,15 @@ from clustermass import contracts, provenance, runtime
 from clustermass.config.base import Cosmology
 from clustermass.config.realism import Realism
 from clustermass.frames.contracts import IMAGE_CLUSTERS
+from clustermass.frames.sample import with_masses
 from clustermass.realism.contracts import COVERAGE, OBJECTS, RED_COUNTS
 from clustermass.realism.field import gather
 from clustermass.realism.red_sequence import red_sequence_counts
 
 with runtime.logged(snakemake):
     settings = Realism(**snakemake.params.realism)
-    clusters = contracts.read_table(snakemake.input.clusters, IMAGE_CLUSTERS)
+    labels = contracts.read_table(snakemake.input.labels, contracts.LABELS)
+    clusters = with_masses(contracts.read_table(snakemake.input.clusters, IMAGE_CLUSTERS), labels)
     clusters = clusters[clusters["job"].isin(snakemake.params.jobs)]
     objects = gather([contracts.read_table(path, OBJECTS) for path in snakemake.input.objects], OBJECTS)
     covered = gather([contracts.read_table(path, COVERAGE) for path in snakemake.input.coverage], COVERAGE)

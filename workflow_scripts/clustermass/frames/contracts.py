@@ -24,7 +24,6 @@ IMAGE_CLUSTERS = Contract(
         Column("redshift", "float", "", "cluster redshift", 0, 20),
         Column("richness", "float", "", "richness lambda", 0),
         Column("kind", "text", "", "strong: ICM mass; weak: richness mass", choices=("strong", "weak")),
-        Column("log10_m500c", "float", "log10(Msun)", "label: log10 M500c"),
         Column("arcsec_per_mpc", "float", "arcsec/Mpc", "angle of a proper Mpc at the redshift", 0),
         Column("job", "int", "", "job that makes its mosaics", 0),
         Column("picture", "bool", "", "whether its mosaics are kept in full resolution"),
