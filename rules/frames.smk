@@ -133,15 +133,16 @@ rule frames_plan:
 
 
 rule frames_galaxies:
-    """Galaxies of the light cone near the clusters that have images: the truth."""
+    """Galaxies of the light cone near the fields that each job draws: the truth."""
     input:
-        clusters="results/simulated/frames/clusters.parquet",
+        needed="results/simulated/frames/needed.parquet",
+        fields="results/simulated/frames/fields.parquet",
         halos="results/simulated/data/halos.parquet",
         tiles="results/simulated/data/tiles.parquet",
         snapshot_halos=cone_tables("halos"),
         snapshot_galaxies=cone_tables("galaxies"),
     output:
-        "results/simulated/frames/galaxies.parquet",
+        expand("results/simulated/frames/{job}/galaxies.parquet", job=range(config["frames"]["jobs"])),
     log:
         "logs/simulated/frames/galaxies.log",
     benchmark:
@@ -155,7 +156,6 @@ rule frames_galaxies:
     params:
         **CONE,
         population=config["population"],
-        side_mpc=IMAGE_MPC,
         seed=config["seed"],
         code=code_version("frames/galaxies.py"),
     script:
@@ -167,7 +167,7 @@ rule frames_simulated:
     input:
         needed="results/simulated/frames/needed.parquet",
         fields="results/simulated/frames/fields.parquet",
-        galaxies="results/simulated/frames/galaxies.parquet",
+        galaxies="results/simulated/frames/{job}/galaxies.parquet",
         halos="results/simulated/data/halos.parquet",
     output:
         frames="results/simulated/frames/{job}/frames.parquet",

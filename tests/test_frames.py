@@ -365,3 +365,17 @@ def test_real_frames_are_read(archive: Path) -> None:
     with fits.open(path) as units:
         assert np.array_equal(frame.image, units[0].data)
     assert set(BANDS) == set(geometry.FRAME_LAG)
+
+
+def test_middles_of_the_fields_that_images_touch() -> None:
+    fields = geometry.simulated_fields(
+        np.array([0.02]), np.array([9.9]), 0.5, Lightcone(ra_deg=(0, 360), dec_deg=(-90, 90))
+    )
+    needed = fields[FIELD_KEY].assign(cluster="a", job=0, in_image=np.arange(len(fields)) < 3)
+    ra, dec = plan.field_centres(fields, pd.concat([needed, needed]))
+    mu, nu, inclination = geometry.field_centre(*(fields[key][:3] for key in ("run", "camcol", "field")))
+    true_ra, true_dec = geometry.sky_position(mu, nu, inclination)
+    np.testing.assert_allclose(
+        (ra - true_ra + 180) % 360 - 180, 0, atol=2e-4
+    )  # corners lie about the middle but for 0.5 px
+    np.testing.assert_allclose(dec, true_dec, atol=2e-4)

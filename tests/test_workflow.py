@@ -14,12 +14,26 @@ from clustermass.posterior.contracts import POSTERIOR_SUMMARIES
 MATCHES = {"crossmatch_match": 5, "crossmatch_chance": 1}
 CONFIGURED = {"crossmatch_match": 1, "crossmatch_chance": 1}
 PAGES = {"lin2022_fig01": 1, "lin2022_counts": 1}
-LABELLED = {**MATCHES, "crossmatch_labels": 1, **PAGES}
+REALISM = {f"realism_{name}": 1 for name in ("counts", "table", "figure")}
+SHOWN = {"images_pictures": 1, "images_sheet": 1, "liang2020_figS1": 1, **REALISM}
+FRAMED = {f"frames_{name}": 1 for name in ("sample", "fields_simulated", "plan", "galaxies")}
+MOSAICS = {"mosaics_job": 2, "mosaics_table": 1, "images_inputs": 4, "images_members": 1, **SHOWN}
+IMAGED = {
+    **FRAMED,
+    "frames_simulated": 2,
+    **MOSAICS,
+    "realism_measure": 1,
+    "realism_catalogue": 2,
+    "realism_pictures": 1,
+}
+ON_FRAMES = {name: jobs for name, jobs in IMAGED.items() if name not in FRAMED}
+RELABELLED = {"crossmatch_labels": 1, **PAGES, **SHOWN}
+LABELLED = {**MATCHES, **RELABELLED, **IMAGED}
 ON_OBSERVED = {f"kodiramanah2021_{name}": 1 for name in ("fig10", "figA1", "masses")}
 WEIGHED = {"observed_masses": 1, **ON_OBSERVED}
 CENTRED = {"observed_centres": 1, "observed_phase_space": 1, **WEIGHED}
 OBSERVED = {"observed_redshifts": 1, **CENTRED}
-SKY = {"data_richness": 1, "data_spectroscopy": 1, **LABELLED, **OBSERVED}
+SKY = {"data_richness": 1, "data_members": 1, "data_spectroscopy": 1, **LABELLED, **OBSERVED}
 CONE = {"data_halos": 1, **SKY, "data_survey": 5, "data_catalogue_simulated": 5}
 CONE_GALAXIES = {**SKY, "data_survey": 1, "data_catalogue_simulated": 1}
 TRAINED = {"training_cnn": 2, "training_cnn_few": 2, "training_msigma": 2, "training_sdm": 2}
@@ -33,6 +47,8 @@ PICTURES = {"validation_matter": 2, "validation_galaxies": 2, "validation_summar
 VALIDATION = {"validation_measure": 4, **PICTURES}
 DRAWN = {**ON_MOCK, **ON_ESTIMATORS, "ho2019_fig04": 1, **PICTURES, **PAGES, **ON_OBSERVED, "kodiramanah2021_checks": 1}
 DRAWN |= {f"kodiramanah2021_fig{number:02d}": 1 for number in range(1, 10)}
+DRAWN |= {f"realism_{name}": 1 for name in ("table", "figure", "pictures")}
+DRAWN |= {"images_pictures": 1, "images_sheet": 1, "liang2020_figS1": 1}
 IN_BINS = {f"ho2019_fig{number:02d}": 1 for number in (2, 3, 6, 7, 8, 9)}
 STACKED = {f"kodiramanah2021_{name}": 1 for name in ("fig04", "fig05", "fig08", "fig10", "figA1")}
 POSTERIORS = {
@@ -114,7 +130,7 @@ def test_every_rule_wrote_its_log_and_benchmark(simulated):
     }
     timed = {path.as_posix().removesuffix(".benchmark.tsv") for path in simulated.folder.glob("logs/**/*.tsv")}
     assert {f"{simulated.folder.as_posix()}/{log}" for log in logs} == timed
-    assert len(logs) == 113
+    assert len(logs) == 140
     assert "redMaPPer: {'read'" in (simulated.folder / "logs/simulated/data/catalogues/redmapper.log").read_text()
 
 
@@ -137,13 +153,17 @@ def test_a_comment_reruns_nothing(simulated):
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ("labels={richness_slope: 1.3}", {"crossmatch_labels": 1, **PAGES}),
+        ("labels={richness_slope: 1.3}", RELABELLED),
         ("figures={lin2022_median_dz: 0.02}", {"lin2022_fig01": 1}),
         ("crossmatch={max_kpc: 400}", LABELLED),
         ("archive={attempts: 3}", {}),
+        ("frames={connections: 2}", {}),
+        ("mosaics={min_coverage: 0.9}", ON_FRAMES),
+        ("images={offset: 3.0}", {"images_inputs": 4}),
+        ("sky={cosmic_rays: 0.0}", ON_FRAMES),
         ("masses=rescaled", {"data_catalogue_simulated": 4, **LABELLED}),
-        ("catalogues={xcs: {separation: none}}", {**CONFIGURED, "crossmatch_labels": 1, **PAGES}),
-        ("crossmatch={separation: none}", {**CONFIGURED, "crossmatch_labels": 1, **PAGES}),
+        ("catalogues={xcs: {separation: none}}", {**CONFIGURED, **RELABELLED, **IMAGED}),
+        ("crossmatch={separation: none}", {**CONFIGURED, **RELABELLED, **IMAGED}),
         ("crossmatch={chance_shifts: 3}", {"crossmatch_chance": 1, "lin2022_counts": 1}),
         ("catalogues={xcs: {title: X}}", PAGES),
         ("spectroscopy={collisions: pairs}", {"data_spectroscopy": 1, **OBSERVED}),
@@ -169,7 +189,7 @@ def test_a_comment_reruns_nothing(simulated):
         ("observed={finder: {min_contrast: 5}}", OBSERVED),
         (
             "catalogues={mcxc: {luminosity_mass: {slope: 1.3}}}",
-            {"data_catalogue_simulated": 1, **MATCHES, "crossmatch_labels": 1, **PAGES},
+            {"data_catalogue_simulated": 1, **LABELLED},
         ),
     ],
 )
@@ -181,9 +201,9 @@ def test_a_setting_reruns_what_depends_on_it(simulated, setting, expected):
     ("file", "old", "new", "expected"),
     [
         ("clustermass/crossmatch.py", "np.lexsort((second, first, kpc))", "np.lexsort((first, second, kpc))",
-         {**MATCHES, "crossmatch_labels": 1, **PAGES, **CENTRED}),
+         {**LABELLED, **CENTRED}),
         ("clustermass/style.py", 'SKY, GREEN, YELLOW = "#E69F00"', 'SKY, GREEN, YELLOW = "#E69F01"', DRAWN),
-        ("clustermass/metrics.py", "+ 0.5) * width", "+ 0.0) * width", {**IN_BINS, **STACKED, **PAGES}),
+        ("clustermass/metrics.py", "+ 0.5) * width", "+ 0.0) * width", {**IN_BINS, **STACKED, **PAGES, "realism_figure": 1}),
         ("lin2022/fig01_mass_redshift.py", "alpha=0.35", "alpha=0.3", {"lin2022_fig01": 1}),
     ],
 )  # fmt: skip

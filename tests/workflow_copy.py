@@ -65,6 +65,19 @@ RESULTS = [
     "results/{source}/lin2022/counts.tex",
 ]
 
+IMAGES = [
+    *(
+        f"results/{{source}}/images/{cutout}_{scaling}.zarr.zip"
+        for cutout in ("lin2022", "liang2020")
+        for scaling in ("global", "per_image")
+    ),
+    "results/{source}/mosaics/mosaics.parquet",
+    *(f"figures/{{source}}/images/{name}.{kind}" for name in ("pictures", "sheet") for kind in ("pdf", "png")),
+    *(f"figures/{{source}}/liang2020/figS1.{kind}" for kind in ("pdf", "png")),
+    "results/{source}/liang2020/figS1.csv",
+    *(f"figures/simulated/realism/{name}.{kind}" for name in ("realism", "fields") for kind in ("pdf", "png")),
+    *(f"results/simulated/realism/{name}" for name in ("realism.csv", "verdicts.csv", "verdicts.md", "verdicts.tex")),
+]
 HO2019 = [
     *(f"figures/{{source}}/ho2019/fig{n:02d}.{kind}" for n in range(1, 11) for kind in ("pdf", "png")),
     *(f"results/{{source}}/ho2019/fig{n:02d}.csv" for n in range(1, 11) if n != 4),
@@ -90,7 +103,7 @@ ON_MOCKS = [
 
 def check_products(workflow, source):
     """All artefacts are there, and say what they were made on."""
-    for result in RESULTS + (HO2019 + ON_MOCKS + KODIRAMANAH2021 if source == "simulated" else []):
+    for result in RESULTS + (HO2019 + ON_MOCKS + KODIRAMANAH2021 + IMAGES if source == "simulated" else []):
         assert (workflow.folder / result.format(source=source)).stat().st_size > 0
     counts = pd.read_csv(workflow.folder / f"results/{source}/lin2022/counts.csv")
     assert counts["data"].unique().tolist() == ["simulated data" if source == "simulated" else "real data"]

@@ -12,22 +12,20 @@ from clustermass.config.sky import Sky
 from clustermass.frames.contracts import BANDS, FIELD_KEY, FIELDS, FRAMES, NEEDED, SKY_GALAXIES, SKY_STARS, STARS
 from clustermass.frames.frame import FrameKey, frame_path, write_frame
 from clustermass.frames.geometry import field_header
-from clustermass.population.sky import listed_stars, sky_sources
+from clustermass.frames.plan import field_centres
+from clustermass.population.sky import REACH_DEG, listed_stars, sky_sources
 from clustermass.render.frame import render_field
-from clustermass.sky import mean_position
 from clustermass.sources.lightcone import CONE_GALAXIES, HALOS
-
-REACH_DEG = 0.3  # radius of a field, 0.14 deg, and how far the light of what lies beside it reaches
 
 with runtime.logged(snakemake):
     params, inputs, output = snakemake.params, snakemake.input, snakemake.output
     sky, population, seed = Sky(**params.sky), Population(**params.population), params.seed
     needed = contracts.read_table(inputs.needed, NEEDED)
     needed = needed[(needed["job"] == int(snakemake.wildcards.job)) & needed["in_image"]]
-    fields = contracts.read_table(inputs.fields, FIELDS).merge(needed[FIELD_KEY].drop_duplicates(), on=FIELD_KEY)
-    corners = [fields[[f"{name}_{k}" for k in range(4)]].to_numpy(float) for name in ("ra", "dec")]
+    every = contracts.read_table(inputs.fields, FIELDS)
+    fields = every.merge(needed[FIELD_KEY].drop_duplicates(), on=FIELD_KEY)
     sources = sky_sources(
-        *mean_position(*corners), REACH_DEG, contracts.read_table(inputs.galaxies, CONE_GALAXIES),
+        *field_centres(every, needed), REACH_DEG, contracts.read_table(inputs.galaxies, CONE_GALAXIES),
         contracts.read_table(inputs.halos, HALOS), tuple(params.redshift), population,
         Cosmology(**params.cosmology), seed,
     )  # fmt: skip

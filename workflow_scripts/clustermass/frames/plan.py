@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from clustermass.frames.contracts import BANDS, FIELD_KEY, NEEDED
 from clustermass.frames.geometry import BAND_MARGIN_ARCSEC
-from clustermass.sky import unit_vectors
+from clustermass.sky import mean_position, unit_vectors
 
 Floats = NDArray[np.float64]
 
@@ -69,6 +69,18 @@ def touching(fields: pd.DataFrame, clusters: pd.DataFrame, search_mpc: float, im
     needed["job"] = clusters["job"].to_numpy()[cluster]
     needed["in_image"] = inside
     return needed[NEEDED.names]
+
+
+def field_centres(fields: pd.DataFrame, needed: pd.DataFrame) -> tuple[Floats, Floats]:
+    """Return right ascension and declination [deg] of the middles of fields that touch images, each once.
+
+    Parameters
+    ----------
+    fields, needed : DataFrame
+        As `FIELDS` and `NEEDED`.
+    """
+    used = fields.merge(needed.loc[needed["in_image"], FIELD_KEY].drop_duplicates(), on=FIELD_KEY)
+    return mean_position(*(used[[f"{axis}_{k}" for k in range(4)]].to_numpy(float) for axis in ("ra", "dec")))
 
 
 def _pairs(corners: Floats, centres: Floats, reach: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

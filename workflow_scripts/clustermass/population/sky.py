@@ -29,6 +29,7 @@ from clustermass.population.stars import draw_stars
 from clustermass.sources.lightcone import CONE_GALAXIES, Load, cone_galaxies, magnitude_offset
 from clustermass.sources.lightcone_geometry import Cone, comoving_distance
 
+REACH_DEG = 0.3  # around the middle of a field: its radius, 0.14 deg, and how far the light of bright sources reaches
 _BRIGHTEST_K = 0.5  # mag that a galaxy may lie brighter than by the mean K-correction: drawn to there, then cut by r
 _MIN_REDSHIFT = 0.002  # closer galaxies are drawn as if they were there
 

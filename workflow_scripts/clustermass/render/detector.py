@@ -15,6 +15,7 @@ from clustermass.config.sky import Sky
 from clustermass.frames.geometry import PIXEL_ARCSEC
 from clustermass.render.compiled import compiled
 from clustermass.render.conditions import Conditions
+from clustermass.render.normal import fill_normal
 from clustermass.runtime import generator
 
 Array = NDArray[Any]
@@ -38,7 +39,7 @@ def frame_noise(shape: tuple[int, int], run: int, camcol: int, field: int, band:
     values = np.empty((ny, nx), np.float32)
     for number, rows in ((field, values[:own]), (field + 1, values[own:])):
         key = {"run": run, "camcol": camcol, "field": number, "band": band}
-        generator(seed, "frame", key).standard_normal(dtype=np.float32, out=rows)
+        fill_normal(rows, generator(seed, "frame", key))
     return values
 
 
