@@ -42,6 +42,7 @@ PUBLISHED = "workflow_scripts/clustermass/published.yaml"
 SIMULATED = [name for name, stanza in config["catalogues"].items() if stanza.get("simulated")]
 IMAGE_MPC = max(cutout["side_mpc"] for cutout in config["mosaics"]["cutouts"].values())  # side of mosaics [Mpc]
 MEMBERS = config["image_sample"]["members"]
+BLANK_JOB = config["frames"]["jobs"]  # one job more: fields at random places
 REALISM_JOBS = range(min(config["realism"]["jobs"], config["frames"]["jobs"]))
 READINGS = ["projected_proper", "projected_comoving", "three_dimensional", "none"]
 
@@ -423,5 +424,5 @@ def measured_frames(source):
     """Return the frames that the realism page measures, and the folder of simulated ones."""
     if source == "archival":
         return {"frames": ["results/archival/frames/local_frames.parquet"]}
-    folders = expand(frame_files(source), job=REALISM_JOBS)
-    return {"frames": expand("results/simulated/frames/{job}/frames.parquet", job=REALISM_JOBS), "folders": folders}
+    folders = expand(frame_files(source), job=BLANK_JOB)
+    return {"frames": expand("results/simulated/frames/{job}/frames.parquet", job=BLANK_JOB), "folders": folders}

@@ -132,17 +132,43 @@ rule frames_plan:
         "../workflow_scripts/frames/plan.py"
 
 
+rule frames_blanks:
+    """Fields of the simulated survey at random places, clusters or not, as one more job."""
+    output:
+        fields="results/simulated/frames/blank_fields.parquet",
+        needed="results/simulated/frames/blank_needed.parquet",
+    log:
+        "logs/simulated/frames/blanks.log",
+    benchmark:
+        "logs/simulated/frames/blanks.benchmark.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        number=config["realism"]["fields"],
+        min_latitude_deg=config["realism"]["min_latitude_deg"],
+        lightcone=config["lightcone"],
+        job=BLANK_JOB,
+        seed=config["seed"],
+        code=code_version("frames/blanks.py"),
+    script:
+        "../workflow_scripts/frames/blanks.py"
+
+
 rule frames_galaxies:
     """Galaxies of the light cone near the fields that each job draws: the truth."""
     input:
-        needed="results/simulated/frames/needed.parquet",
-        fields="results/simulated/frames/fields.parquet",
+        needed=expand("results/simulated/frames/{kind}needed.parquet", kind=["", "blank_"]),
+        fields=expand("results/simulated/frames/{kind}fields.parquet", kind=["", "blank_"]),
         halos="results/simulated/data/halos.parquet",
         tiles="results/simulated/data/tiles.parquet",
         snapshot_halos=cone_tables("halos"),
         snapshot_galaxies=cone_tables("galaxies"),
     output:
-        expand("results/simulated/frames/{job}/galaxies.parquet", job=range(config["frames"]["jobs"])),
+        expand("results/simulated/frames/{job}/galaxies.parquet", job=range(BLANK_JOB + 1)),
     log:
         "logs/simulated/frames/galaxies.log",
     benchmark:
@@ -165,8 +191,8 @@ rule frames_galaxies:
 rule frames_simulated:
     """Simulated frames that the clusters of one job need, in the layout of the archive, and what stands on them."""
     input:
-        needed="results/simulated/frames/needed.parquet",
-        fields="results/simulated/frames/fields.parquet",
+        needed=expand("results/simulated/frames/{kind}needed.parquet", kind=["", "blank_"]),
+        fields=expand("results/simulated/frames/{kind}fields.parquet", kind=["", "blank_"]),
         galaxies="results/simulated/frames/{job}/galaxies.parquet",
         halos="results/simulated/data/halos.parquet",
     output:

@@ -273,6 +273,14 @@ def test_checksum(tmp_path: Path) -> None:
     assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
+def test_several_tables_are_read_as_one(tmp_path: Path) -> None:
+    parts = [contracts.CLUSTERS.empty(), contracts.CLUSTERS.empty()]
+    paths = [tmp_path / f"{number}.parquet" for number in range(2)]
+    for part, path in zip(parts, paths, strict=True):
+        write_table(part, contracts.CLUSTERS, path, {})
+    assert list(contracts.read_joined([str(path) for path in paths], contracts.CLUSTERS)) == contracts.CLUSTERS.names
+
+
 def test_several_tables_are_read_by_name(tmp_path: Path) -> None:
     paths = [str(tmp_path / f"{name}.parquet") for name in "ab"]
     for path in paths:

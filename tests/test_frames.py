@@ -28,6 +28,7 @@ from clustermass.frames.frame import (
     read_frame_header,
     write_frame,
 )
+from clustermass.sky import galactic_latitude
 
 WHOLE_SKY = Lightcone(ra_deg=(0, 360), dec_deg=(-90, 90))
 KEY = FrameKey("g", 9231, 3, 700)
@@ -379,3 +380,16 @@ def test_middles_of_the_fields_that_images_touch() -> None:
         (ra - true_ra + 180) % 360 - 180, 0, atol=2e-4
     )  # corners lie about the middle but for 0.5 px
     np.testing.assert_allclose(dec, true_dec, atol=2e-4)
+
+
+def test_random_fields_are_spread_and_far_from_the_plane() -> None:
+    sky = Lightcone(ra_deg=(93.5, 276.5), dec_deg=(-5, 65))
+    fields = geometry.random_fields(40, sky, 40.0, np.random.default_rng(2))
+    FIELDS.validate(fields, "fields")
+    assert len(fields) == 40
+    assert fields["run"].nunique() > 20
+    ra, dec = fields["ra_0"].to_numpy(), fields["dec_0"].to_numpy()
+    assert (np.abs(galactic_latitude(ra, dec)) > 39.7).all()
+    assert np.ptp(ra) > 60
+    with pytest.raises(ValueError, match=r"expected 40 places 89\.9 deg from the plane"):
+        geometry.random_fields(40, sky, 89.9, np.random.default_rng(2))

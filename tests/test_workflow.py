@@ -130,7 +130,7 @@ def test_every_rule_wrote_its_log_and_benchmark(simulated):
     }
     timed = {path.as_posix().removesuffix(".benchmark.tsv") for path in simulated.folder.glob("logs/**/*.tsv")}
     assert {f"{simulated.folder.as_posix()}/{log}" for log in logs} == timed
-    assert len(logs) == 140
+    assert len(logs) == 142
     assert "redMaPPer: {'read'" in (simulated.folder / "logs/simulated/data/catalogues/redmapper.log").read_text()
 
 
@@ -167,7 +167,7 @@ def test_a_comment_reruns_nothing(simulated):
         ("crossmatch={chance_shifts: 3}", {"crossmatch_chance": 1, "lin2022_counts": 1}),
         ("catalogues={xcs: {title: X}}", PAGES),
         ("spectroscopy={collisions: pairs}", {"data_spectroscopy": 1, **OBSERVED}),
-        ("lightcone={min_mass_msun: 2.0e13}", CONE),
+        ("lightcone={min_mass_msun: 2.0e13}", {**CONE, "frames_blanks": 1}),
         (
             "universe={min_particles: 60}",
             {"universe_halos": 6, "universe_galaxies": 6, **VALIDATION, **CONE, **HO2019, **KODIRAMANAH2021},

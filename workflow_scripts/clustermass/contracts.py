@@ -7,6 +7,7 @@ the provenance of the table in its metadata; ``pandas.read_parquet``, ``astropy.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -199,6 +200,11 @@ def read_table(path: str | Path, contract: Contract) -> pd.DataFrame:
 def read_tables(names: list[str], paths: list[str], contract: Contract) -> dict[str, pd.DataFrame]:
     """Read several tables of one contract, by name."""
     return {name: read_table(path, contract) for name, path in zip(names, paths, strict=True)}
+
+
+def read_joined(paths: Sequence[str], contract: Contract) -> pd.DataFrame:
+    """Read several tables of one contract as one; one at least."""
+    return pd.concat([read_table(path, contract) for path in paths], ignore_index=True)
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from clustermass.sources.snapshot import SNAPSHOT_GALAXIES, SNAPSHOT_HALOS, load
 
 with runtime.logged(snakemake):
     params, inputs = snakemake.params, snakemake.input
-    needed, fields = contracts.read_table(inputs.needed, NEEDED), contracts.read_table(inputs.fields, FIELDS)
+    needed, fields = contracts.read_joined(inputs.needed, NEEDED), contracts.read_joined(inputs.fields, FIELDS)
     tiles, halos = contracts.read_table(inputs.tiles, TILES), contracts.read_table(inputs.halos, HALOS)
     lightcone, cosmology = Lightcone(**params.lightcone), Cosmology(**params.cosmology)
     cone = build_cone(lightcone, cosmology, params.box_mpc_h, params.redshifts, tiles)

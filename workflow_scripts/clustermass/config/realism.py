@@ -150,8 +150,10 @@ class Realism(Section):
         description="fields nearer to the plane of the Galaxy are not measured [deg]: stars are as many as at the high"
         " latitudes of the real fields only there",
     )
-    jobs: Annotated[int, Field(ge=1)] = Field(3, description="jobs of frames, of frames.jobs, that are measured")
-    fields: Annotated[int, Field(ge=1)] = Field(12, description="simulated fields that are measured, drawn at random")
+    jobs: Annotated[int, Field(ge=1)] = Field(
+        3, description="jobs of frames, of frames.jobs, whose clusters' red sequences are counted"
+    )
+    fields: Annotated[int, Field(ge=1)] = Field(12, description="simulated fields that are measured, at random places")
     picture_arcsec: Positive = Field(360.0, description="side of the pictures of fields [arcsec]")
     detection_sigma: Positive = Field(1.5, description="threshold of detection [noise of a pixel]")
     detection_pixels: Annotated[int, Field(ge=1)] = Field(5, description="fewest pixels above the threshold")

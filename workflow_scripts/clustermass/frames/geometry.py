@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from clustermass.config.simulated import Lightcone
 from clustermass.frames.contracts import FIELDS
+from clustermass.sky import galactic_latitude
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -281,3 +282,32 @@ def _table(run: Ints, camcol: Ints, field: Ints) -> pd.DataFrame:
     columns = {"run": run, "rerun": np.full(len(run), RERUN, object), "camcol": camcol, "field": field}
     columns |= {f"ra_{k}": ra[:, k] for k in range(4)} | {f"dec_{k}": dec[:, k] for k in range(4)}
     return pd.DataFrame(columns)[FIELDS.names]
+
+
+def random_fields(number: int, footprint: Lightcone, min_latitude_deg: float, rng: np.random.Generator) -> pd.DataFrame:
+    """Return fields of the simulated survey at random places, as `FIELDS`.
+
+    Parameters
+    ----------
+    number : int
+        Places; two of them may fall on one field, which then stands once.
+    footprint : Lightcone
+    min_latitude_deg : float
+        Smallest distance of places from the plane of the Galaxy.
+
+    Raises
+    ------
+    ValueError
+        Hardly any place of the footprint is so far from the plane.
+    """
+    tried = 200 * number
+    ra = rng.uniform(*footprint.ra_deg, tried) % 360
+    south, north = np.sin(np.radians(footprint.dec_deg))
+    dec = np.degrees(np.arcsin(rng.uniform(south, north, tried)))
+    high = np.flatnonzero(np.abs(galactic_latitude(ra, dec)) >= min_latitude_deg)[:number]
+    if len(high) < number:
+        raise ValueError(
+            f"expected {number} places {min_latitude_deg:g} deg from the plane of the Galaxy, got {len(high)}"
+        )
+    near = [simulated_fields(ra[k : k + 1], dec[k : k + 1], 0.01, footprint).iloc[:1] for k in high]
+    return pd.concat(near).drop_duplicates().reset_index(drop=True)
