@@ -139,7 +139,7 @@ def _touch(x: Floats, y: Floats, half: Floats) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Costs:
-    """What frames and mosaics cost, measured on one core of an x86-64 machine.
+    """What frames and mosaics cost: times of one x86-64 core in a run of 300 simulated clusters, and of four real fields.
 
     Attributes
     ----------
@@ -156,8 +156,8 @@ class Costs:
     archive_bytes: float = 3.3e6
     plain_bytes: float = 12.6e6
     decode_s: float = 0.3
-    render_s: float = 0.3
-    resample_s: float = 0.03
+    render_s: float = 0.07
+    resample_s: float = 0.02
 
 
 def estimate(needed: pd.DataFrame, clusters: pd.DataFrame, costs: Costs | None = None) -> pd.DataFrame:
