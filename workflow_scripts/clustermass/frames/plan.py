@@ -139,7 +139,7 @@ def _touch(x: Floats, y: Floats, half: Floats) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Costs:
-    """What frames and mosaics cost: times of one x86-64 core in a run of 300 simulated clusters, and of four real fields.
+    """What frames and mosaics cost: times of one x86-64 core, of 300 simulated clusters and of four real fields.
 
     Attributes
     ----------
