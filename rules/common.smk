@@ -368,6 +368,22 @@ def summary(source):
     )
 
 
+def of_blanks(wildcards):
+    """Return the beginning of names of tables of fields at random places, for the job that draws them."""
+    return "blank_" if int(wildcards.job) == BLANK_JOB else ""
+
+
+def reddening_table(source):
+    """Return the table of reddening where images are corrected for dust; the simulated sky has none."""
+    corrected = source == "archival" and config["images"]["extinction"] != "none"
+    return ["results/archival/images/reddening.parquet"] if corrected else []
+
+
+def realism_settings(*without):
+    """Return how frames are measured, without what a rule does not depend on."""
+    return {key: value for key, value in config["realism"].items() if key not in ("jobs", "targets", *without)}
+
+
 def frame_folders():
     """Return the folders of local frames that exist, in the archive's folder first."""
     places = [Path(config["archive"]["folder"]).expanduser()] if config["archive"]["folder"] else []
@@ -381,9 +397,9 @@ def has_frames(source):
 
 
 def frame_listing():
-    """Return a checksum of names, sizes and times of local frames, so that a change of them is seen."""
+    """Return a checksum of names and sizes of local frames, so that a change of them is seen."""
     files = sorted(file for folder in frame_folders() for file in Path(folder).rglob("frame-*"))
-    text = "\n".join(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
+    text = "\n".join(f"{file} {file.stat().st_size}" for file in files)
     return sha256(text.encode()).hexdigest()
 
 

@@ -99,8 +99,7 @@ rule frames_fields_archival:
         mem_mb=3000,
         runtime=120,
     params:
-        frames=config["frames"],
-        archive=config["archive"],
+        frames={key: config["frames"][key] for key in ("download", "skyserver", "release", "rerun", "search_mpc")},
         code=code_version("frames/fields_archival.py"),
     script:
         "../workflow_scripts/frames/fields_archival.py"
@@ -161,14 +160,14 @@ rule frames_blanks:
 rule frames_galaxies:
     """Galaxies of the light cone near the fields that each job draws: the truth."""
     input:
-        needed=expand("results/simulated/frames/{kind}needed.parquet", kind=["", "blank_"]),
-        fields=expand("results/simulated/frames/{kind}fields.parquet", kind=["", "blank_"]),
+        needed="results/simulated/frames/needed.parquet",
+        fields="results/simulated/frames/fields.parquet",
         halos="results/simulated/data/halos.parquet",
         tiles="results/simulated/data/tiles.parquet",
         snapshot_halos=cone_tables("halos"),
         snapshot_galaxies=cone_tables("galaxies"),
     output:
-        expand("results/simulated/frames/{job}/galaxies.parquet", job=range(BLANK_JOB + 1)),
+        expand("results/simulated/frames/{job}/galaxies.parquet", job=range(BLANK_JOB)),
     log:
         "logs/simulated/frames/galaxies.log",
     benchmark:
@@ -182,17 +181,40 @@ rule frames_galaxies:
     params:
         **CONE,
         population=config["population"],
+        jobs=list(range(BLANK_JOB)),
         seed=config["seed"],
         code=code_version("frames/galaxies.py"),
     script:
         "../workflow_scripts/frames/galaxies.py"
 
 
+use rule frames_galaxies as frames_blank_galaxies with:
+    input:
+        needed="results/simulated/frames/blank_needed.parquet",
+        fields="results/simulated/frames/blank_fields.parquet",
+        halos="results/simulated/data/halos.parquet",
+        tiles="results/simulated/data/tiles.parquet",
+        snapshot_halos=cone_tables("halos"),
+        snapshot_galaxies=cone_tables("galaxies"),
+    output:
+        f"results/simulated/frames/{BLANK_JOB}/galaxies.parquet",
+    log:
+        "logs/simulated/frames/blank_galaxies.log",
+    benchmark:
+        "logs/simulated/frames/blank_galaxies.benchmark.tsv"
+    params:
+        **CONE,
+        population=config["population"],
+        jobs=[BLANK_JOB],
+        seed=config["seed"],
+        code=code_version("frames/galaxies.py"),
+
+
 rule frames_simulated:
     """Simulated frames that the clusters of one job need, in the layout of the archive, and what stands on them."""
     input:
-        needed=expand("results/simulated/frames/{kind}needed.parquet", kind=["", "blank_"]),
-        fields=expand("results/simulated/frames/{kind}fields.parquet", kind=["", "blank_"]),
+        needed=lambda wildcards: f"results/simulated/frames/{of_blanks(wildcards)}needed.parquet",
+        fields=lambda wildcards: f"results/simulated/frames/{of_blanks(wildcards)}fields.parquet",
         galaxies="results/simulated/frames/{job}/galaxies.parquet",
         halos="results/simulated/data/halos.parquet",
     output:
@@ -239,9 +261,9 @@ rule frames_archival:
     resources:
         mem_mb=2000,
         runtime=1440,
+        archives=1,
     params:
-        frames=config["frames"],
-        archive=config["archive"],
+        frames={key: config["frames"][key] for key in ("download", "server", "release")},
         code=code_version("frames/archival.py"),
     script:
         "../workflow_scripts/frames/archival.py"

@@ -18,7 +18,7 @@ rule images_inputs:
     """Inputs of the networks from one kind of cutout, scaled to 0 to 1 (Lin et al. 2022, 2.2; Liang et al. 2020, 3.1)."""
     input:
         images=mosaic_jobs("zarr.zip"),
-        reddening=[] if config["images"]["extinction"] == "none" else ["results/{source}/images/reddening.parquet"],
+        reddening=lambda wildcards: reddening_table(wildcards.source),
     output:
         "results/{source}/images/{cutout}_{scaling}.zarr.zip",
     log:
@@ -56,7 +56,6 @@ rule images_reddening:
         mem_mb=1500,
         runtime=1440,
     params:
-        archive=config["archive"],
         code=code_version("images/reddening.py"),
     script:
         "../workflow_scripts/images/reddening.py"

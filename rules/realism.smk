@@ -30,7 +30,7 @@ rule realism_measure:
         mem_mb=3000,
         runtime=60,
     params:
-        realism=config["realism"],
+        realism=realism_settings("red_sequence"),
         seed=config["seed"],
         code=code_version("realism/measure.py"),
     script:
@@ -58,7 +58,7 @@ rule realism_catalogue:
         mem_mb=2000,
         runtime=60,
     params:
-        realism=config["realism"],
+        realism=realism_settings("red_sequence", "fields", "min_latitude_deg", "picture_arcsec"),
         seed=config["seed"],
         code=code_version("realism/catalogue.py"),
     script:

@@ -27,6 +27,13 @@ def test_output_goes_to_the_log_and_comes_back(tmp_path, capsys):
     assert capsys.readouterr().out == "after\n"
 
 
+def test_what_a_user_should_see_goes_to_log_and_terminal(tmp_path, capfd):
+    with runtime.logged(job(tmp_path)):
+        runtime.announce("7 GB to fetch")
+    assert (tmp_path / "logs/work.log").read_text() == "7 GB to fetch\n"
+    assert "7 GB to fetch" in capfd.readouterr().err
+
+
 def test_a_failure_is_told_in_short_and_logged_in_full(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught, runtime.logged(job(tmp_path)):
         raise ValueError("a.fits: column z: expected a number, got 'x'")

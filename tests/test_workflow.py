@@ -18,14 +18,8 @@ REALISM = {f"realism_{name}": 1 for name in ("counts", "table", "figure")}
 SHOWN = {"images_pictures": 1, "images_sheet": 1, "liang2020_figS1": 1, **REALISM}
 FRAMED = {f"frames_{name}": 1 for name in ("sample", "fields_simulated", "plan", "galaxies")}
 MOSAICS = {"mosaics_job": 2, "mosaics_table": 1, "images_inputs": 4, "images_members": 1, **SHOWN}
-IMAGED = {
-    **FRAMED,
-    "frames_simulated": 2,
-    **MOSAICS,
-    "realism_measure": 1,
-    "realism_catalogue": 2,
-    "realism_pictures": 1,
-}
+IMAGED = {**FRAMED, "frames_simulated": 2, **MOSAICS, "realism_catalogue": 2}
+BLANK = {"frames_blank_galaxies": 1, "frames_simulated": 3, "realism_measure": 1, "realism_pictures": 1}
 ON_FRAMES = {name: jobs for name, jobs in IMAGED.items() if name not in FRAMED}
 RELABELLED = {"crossmatch_labels": 1, **PAGES, **SHOWN}
 LABELLED = {**MATCHES, **RELABELLED, **IMAGED}
@@ -34,8 +28,8 @@ WEIGHED = {"observed_masses": 1, **ON_OBSERVED}
 CENTRED = {"observed_centres": 1, "observed_phase_space": 1, **WEIGHED}
 OBSERVED = {"observed_redshifts": 1, **CENTRED}
 SKY = {"data_richness": 1, "data_members": 1, "data_spectroscopy": 1, **LABELLED, **OBSERVED}
-CONE = {"data_halos": 1, **SKY, "data_survey": 5, "data_catalogue_simulated": 5}
-CONE_GALAXIES = {**SKY, "data_survey": 1, "data_catalogue_simulated": 1}
+CONE = {"data_halos": 1, **SKY, "data_survey": 5, "data_catalogue_simulated": 5, **BLANK}
+CONE_GALAXIES = {**SKY, "data_survey": 1, "data_catalogue_simulated": 1, **BLANK}
 TRAINED = {"training_cnn": 2, "training_cnn_few": 2, "training_msigma": 2, "training_sdm": 2}
 JUDGED = {f"interpretation_{what}": 1 for what in ("residuals", "abundance", "wojtak", "robustness")}
 ON_MOCK = {f"ho2019_{name}": 1 for name in ("fig01", "fig02", "fig03")}
@@ -130,7 +124,7 @@ def test_every_rule_wrote_its_log_and_benchmark(simulated):
     }
     timed = {path.as_posix().removesuffix(".benchmark.tsv") for path in simulated.folder.glob("logs/**/*.tsv")}
     assert {f"{simulated.folder.as_posix()}/{log}" for log in logs} == timed
-    assert len(logs) == 142
+    assert len(logs) == 143
     assert "redMaPPer: {'read'" in (simulated.folder / "logs/simulated/data/catalogues/redmapper.log").read_text()
 
 
@@ -160,7 +154,14 @@ def test_a_comment_reruns_nothing(simulated):
         ("frames={connections: 2}", {}),
         ("mosaics={min_coverage: 0.9}", ON_FRAMES),
         ("images={offset: 3.0}", {"images_inputs": 4}),
-        ("sky={cosmic_rays: 0.0}", ON_FRAMES),
+        (
+            "sky={cosmic_rays: 0.0}",
+            {**ON_FRAMES, **{name: n for name, n in BLANK.items() if name != "frames_blank_galaxies"}},
+        ),
+        (
+            "realism={fields: 11}",
+            {"frames_blanks": 1, **BLANK, "frames_simulated": 1, "realism_table": 1, "realism_figure": 1},
+        ),
         ("masses=rescaled", {"data_catalogue_simulated": 4, **LABELLED}),
         ("catalogues={xcs: {separation: none}}", {**CONFIGURED, **RELABELLED, **IMAGED}),
         ("crossmatch={separation: none}", {**CONFIGURED, **RELABELLED, **IMAGED}),
@@ -172,7 +173,7 @@ def test_a_comment_reruns_nothing(simulated):
             "universe={min_particles: 60}",
             {"universe_halos": 6, "universe_galaxies": 6, **VALIDATION, **CONE, **HO2019, **KODIRAMANAH2021},
         ),
-        ("universe={cone_max_abs_mag_r: -19.1}", {"universe_galaxies": 2, **CONE_GALAXIES}),
+        ("universe={cone_max_abs_mag_r: -18.9}", {"universe_galaxies": 2, **CONE_GALAXIES}),
         (
             "galaxies={satellite_velocity_bias: guo2015}",
             {"universe_galaxies": 6, **VALIDATION, **CONE_GALAXIES, **HO2019, **KODIRAMANAH2021},

@@ -14,6 +14,13 @@ from typing import Any
 import numpy as np
 
 
+def announce(text: str) -> None:
+    """Print to the log of a rule, and on the terminal too: what a user should see before a long run goes on."""
+    print(text, flush=True)
+    if sys.stdout is not sys.__stdout__:
+        print(text, file=sys.__stderr__, flush=True)
+
+
 class Progress:
     """Prints how far a long piece of work is and how long it will take still; called with the parts done and all."""
 

@@ -10,13 +10,13 @@ from clustermass.sources.patience import ArchiveUnavailable
 from clustermass.sources.sas_fields import fetch_fields
 
 with runtime.logged(snakemake):
-    settings = Frames(**snakemake.params.frames)
+    settings = Frames(**snakemake.config["frames"])  # only what changes the result is a parameter of the rule
     clusters = contracts.read_table(snakemake.input.clusters, IMAGE_CLUSTERS)
     local = contracts.read_table(snakemake.input.local, FIELDS)
     fields, metadata = local, {"provenance": provenance.record(snakemake)}
     if settings.download and len(clusters):
         try:
-            listed = fetch_fields(clusters, settings, Archive(**snakemake.params.archive))
+            listed = fetch_fields(clusters, settings, Archive(**snakemake.config["archive"]))
             fields = pd.concat([local, listed]).drop_duplicates(FIELD_KEY)
         except ArchiveUnavailable as error:
             metadata["archive"] = str(error)

@@ -16,7 +16,7 @@ from clustermass.sources.snapshot import SNAPSHOT_GALAXIES, SNAPSHOT_HALOS, load
 
 with runtime.logged(snakemake):
     params, inputs = snakemake.params, snakemake.input
-    needed, fields = contracts.read_joined(inputs.needed, NEEDED), contracts.read_joined(inputs.fields, FIELDS)
+    needed, fields = contracts.read_table(inputs.needed, NEEDED), contracts.read_table(inputs.fields, FIELDS)
     tiles, halos = contracts.read_table(inputs.tiles, TILES), contracts.read_table(inputs.halos, HALOS)
     lightcone, cosmology = Lightcone(**params.lightcone), Cosmology(**params.cosmology)
     cone = build_cone(lightcone, cosmology, params.box_mpc_h, params.redshifts, tiles)
@@ -29,6 +29,6 @@ with runtime.logged(snakemake):
     print(f"{len(galaxies)} galaxies near {len(fields)} fields")
     cells = cells_of(galaxies["ra"].to_numpy(float), galaxies["dec"].to_numpy(float))
     metadata = {"provenance": provenance.record(snakemake)}
-    for job, path in enumerate(snakemake.output):
+    for job, path in zip(params.jobs, snakemake.output, strict=True):
         here = np.isin(cells, cells_near(*field_centres(fields, needed[needed["job"] == job]), REACH_DEG))
         contracts.write_table(galaxies[here], CONE_GALAXIES, path, metadata)

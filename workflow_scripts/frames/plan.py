@@ -10,7 +10,7 @@ with runtime.logged(snakemake):
     fields = contracts.read_table(snakemake.input.fields, FIELDS)
     needed = touching(fields, clusters, snakemake.params.search_mpc, snakemake.params.side_mpc)
     plan = estimate(needed, clusters)
-    print(plan.to_string(index=False))
+    runtime.announce(f"Frames and mosaics of {len(clusters)} clusters:\n{plan.to_string(index=False)}")
     contracts.write_table(needed, NEEDED, snakemake.output.needed, {"provenance": provenance.record(snakemake)})
     with replacing(snakemake.output.plan) as aside:
         plan.to_csv(aside, index=False)

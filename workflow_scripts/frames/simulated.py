@@ -20,9 +20,9 @@ from clustermass.sources.lightcone import CONE_GALAXIES, HALOS
 with runtime.logged(snakemake):
     params, inputs, output = snakemake.params, snakemake.input, snakemake.output
     sky, population, seed = Sky(**params.sky), Population(**params.population), params.seed
-    needed = contracts.read_joined(inputs.needed, NEEDED)
+    needed = contracts.read_table(inputs.needed, NEEDED)
     needed = needed[(needed["job"] == int(snakemake.wildcards.job)) & needed["in_image"]]
-    every = contracts.read_joined(inputs.fields, FIELDS)
+    every = contracts.read_table(inputs.fields, FIELDS)
     fields = every.merge(needed[FIELD_KEY].drop_duplicates(), on=FIELD_KEY)
     sources = sky_sources(
         *field_centres(every, needed), REACH_DEG, contracts.read_table(inputs.galaxies, CONE_GALAXIES),

@@ -10,7 +10,7 @@ with runtime.logged(snakemake):
     clusters = contracts.read_table(snakemake.input.clusters, IMAGE_CLUSTERS)
     table = read_reddening(snakemake.input.table) if snakemake.input.table else None
     place = (clusters["ra"].to_numpy(float), clusters["dec"].to_numpy(float))
-    ebv, note = fetch_reddening(*place, table, Archive(**snakemake.params.archive))
+    ebv, note = fetch_reddening(*place, table, Archive(**snakemake.config["archive"]))
     metadata = {"provenance": provenance.record(snakemake), "origin": note}
     result = clusters[["id"]].rename(columns={"id": "cluster"}).assign(ebv=ebv)
     contracts.write_table(result, CLUSTER_REDDENING, snakemake.output[0], metadata)

@@ -22,6 +22,6 @@ with runtime.logged(snakemake):
         objects.append(found)
         covered.append(area)
         progress(number, len(fields))
-    metadata = {"provenance": provenance.record(snakemake)}
+    metadata = {"provenance": provenance.record(snakemake, without=("folder",))}
     contracts.write_table(gather(objects, OBJECTS), OBJECTS, snakemake.output.objects, metadata)
     contracts.write_table(gather(covered, COVERAGE), COVERAGE, snakemake.output.coverage, metadata)

@@ -37,7 +37,9 @@ with runtime.logged(snakemake):
         if not pictures:
             pictures[name] = field_picture(images, settings.picture_arcsec)
         progress(number, len(fields))
-    metadata = {"provenance": provenance.record(snakemake)}
+    metadata = {
+        "provenance": provenance.record(snakemake, without=("folders",) if hasattr(snakemake.input, "folders") else ())
+    }
     contracts.write_table(gather(statistics, FIELD_STATISTICS), FIELD_STATISTICS, snakemake.output.statistics, metadata)
     contracts.write_table(gather(objects, OBJECTS), OBJECTS, snakemake.output.objects, metadata)
     with replacing(snakemake.output.picture) as aside, open(aside, "wb") as stream:

@@ -86,9 +86,7 @@ class Mosaics(Section):
 class Images(Section):
     """Inputs of the image networks (Lin et al. 2022, section 2.2; Liang et al. 2020, section 3.1)."""
 
-    pixels: Annotated[int, Field(ge=8, le=4096)] = Field(
-        64, description="pixels along a side; divides those of the cutouts (published: 256)"
-    )
+    pixels: Annotated[int, Field(ge=8, le=4096)] = Field(64, description="pixels along a side (published: 256)")
     offset: Positive = Field(
         2.5,
         description="constant that is added against negative pixels [nanomaggy/arcsec2] (Lin et al., section 2.2,"

@@ -115,6 +115,21 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _images_fit(self) -> Config:
+        cutouts = self.mosaics.cutouts
+        if missing := [name for name in ("lin2022", "liang2020", self.pictures.sheet_cutout) if name not in cutouts]:
+            raise ValueError(
+                f"mosaics.cutouts: expected {missing[0]} among {', '.join(cutouts)}: figures are made of it"
+            )
+        if self.population.cone_abs_mag_r > self.universe.cone_max_abs_mag_r:
+            raise ValueError(
+                f"population.cone_abs_mag_r: expected at most universe.cone_max_abs_mag_r ="
+                f" {self.universe.cone_max_abs_mag_r:g}, where galaxies of the light cone end, got"
+                f" {self.population.cone_abs_mag_r:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _mocks_exist(self) -> Config:
         for name in self.survey_mocks:
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "ho2019":

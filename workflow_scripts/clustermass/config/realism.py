@@ -139,7 +139,10 @@ class RedSequence(Section):
         5, description="folds of clusters: the colours that count a cluster's galaxies come from the other folds"
     )
     bootstraps: Annotated[int, Field(ge=10)] = Field(1000, description="resamplings of clusters for the interval")
-    least_correlation: Fraction = Field(0.7, description="least rank correlation with the true richness")
+    least_correlation: Fraction = Field(
+        0.7,
+        description="least rank correlation with the catalogue's richness, measured among all true galaxies",
+    )
 
 
 class Realism(Section):

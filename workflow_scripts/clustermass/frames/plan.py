@@ -191,7 +191,7 @@ def estimate(needed: pd.DataFrame, clusters: pd.DataFrame, costs: Costs | None =
         ("frames of them", bands * fields, ""),
         ("frames read or made in all jobs", read, ""),
         ("frames read or made in the fullest job", fullest, ""),
-        ("archive: to fetch", bands * fields * costs.archive_bytes / 1e9, "GB"),
+        ("archive: all frames", bands * fields * costs.archive_bytes / 1e9, "GB"),
         ("archive: reading and mosaics", (read * costs.decode_s + resampled) / 3600, "CPU h"),
         ("simulated: files of the fullest job", fullest * costs.plain_bytes / 1e9, "GB"),
         ("simulated: making and mosaics", (read * costs.render_s + resampled) / 3600, "CPU h"),

@@ -105,7 +105,7 @@ def render_field(
     exposures = {}
     for k, (band, condition) in enumerate(zip(headers, conditions, strict=True)):
         light = np.asarray(10 ** (0.4 * (_ZERO_POINT - stars[band].to_numpy(float))))
-        add_stars(images[k], x[k], y[k], light, condition.psf, condition.noise)
+        add_stars(images[k], x[k], y[k], (1 - sky.spike_share) * light, condition.psf, condition.noise)
         add_spikes(images[k], x[k], y[k], sky.spike_share * light, condition.spike_angle, condition.noise)
         key: dict[str, int | str] = {"run": run, "camcol": camcol, "field": field, "band": band}
         _expose(images[k], condition, key, (x[k], y[k], light), sky, seed)
