@@ -319,7 +319,7 @@ def test_plans_say_what_they_take() -> None:
     # fields: 3 touch a square and 2 an image; by jobs 1 + 2; 3 pairs of a field and an image; five bands of each
     assert (said["fields that touch the square searched"], said["fields that touch images"]) == (3, 2)
     assert (said["frames read or made in all jobs"], said["frames read or made in the fullest job"]) == (15, 10)
-    assert (said["archive: to fetch"], said["simulated: files of the fullest job"]) == (10, 20)
+    assert (said["archive: all frames"], said["simulated: files of the fullest job"]) == (10, 20)
     assert said["archive: reading and mosaics"] == pytest.approx((15 * 60 + 15 * 6) / 3600)
     assert said["simulated: making and mosaics"] == pytest.approx((15 * 120 + 15 * 6) / 3600)
     nothing = plan.touching(FIELDS.empty(), clusters([1.0], [2.0]), 4, 2)
