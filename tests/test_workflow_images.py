@@ -101,7 +101,10 @@ def test_frames_from_an_archive_become_inputs(served, tmp_path, monkeypatch):
     for band in picture:
         assert np.hypot(*(np.array(np.unravel_index(band.argmax(), band.shape)) - 7.5)) < 1.5
     flux = products_flux(flow)
-    np.testing.assert_allclose(flux, 10 ** (0.4 * (22.5 - 16.0)), rtol=0.03)
+    share = flux / 10 ** (0.4 * (22.5 - 16.0))
+    assert ((share > 0.94) & (share < 1)).all(), (
+        "a few per cent of the light lie in wings and spikes outside the square"
+    )
 
 
 def products_flux(flow):
