@@ -176,7 +176,7 @@ rule frames_galaxies:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=5000,
+        mem_mb=5000 if config["image_sample"]["clusters"] else 64000,  # galaxies near all fields
         runtime=20,
     params:
         **CONE,

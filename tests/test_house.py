@@ -73,6 +73,12 @@ def test_artefact_has_a_predictable_address(name):
     assert (ROOT / "rules" / caption[1]).is_file()
 
 
+@pytest.mark.parametrize("file", sorted((ROOT / "rules").glob("*.smk")), ids=lambda f: f.name)
+def test_captions_that_rules_name_are_there(file):
+    for caption in re.findall(r'caption="(.+?)"', file.read_text()):
+        assert (ROOT / "rules" / caption).is_file(), caption
+
+
 def test_snakefile_is_short():
     assert len((ROOT / "Snakefile").read_text().splitlines()) < 60
 
