@@ -85,7 +85,7 @@ rule realism_counts:
         mem_mb=2000,
         runtime=20,
     params:
-        realism=config["realism"],
+        realism=realism_settings("fields", "min_latitude_deg", "picture_arcsec"),
         cosmology=config["cosmology"],
         jobs=list(REALISM_JOBS),
         code=code_version("realism/counts.py"),

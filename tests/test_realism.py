@@ -26,7 +26,7 @@ from clustermass.realism.detection import (
 )
 from clustermass.realism.field import choose_fields, gather, measure_catalogue, measure_field
 from clustermass.realism.objects import colour, magnitude, pixel_arcsec, point_source_radius
-from clustermass.realism.panels import field_picture
+from clustermass.realism.picture import field_picture
 from clustermass.realism.seeing import fit_moffat, measure_seeing, moffat_fwhm
 
 SETTINGS = Realism()

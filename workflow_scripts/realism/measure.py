@@ -10,7 +10,7 @@ from clustermass.frames.contracts import BANDS, FRAMES
 from clustermass.frames.frame import read_frame, read_frame_header
 from clustermass.realism.contracts import FIELD_STATISTICS, OBJECTS
 from clustermass.realism.field import choose_fields, gather, measure_field
-from clustermass.realism.panels import field_picture
+from clustermass.realism.picture import field_picture
 from clustermass.sky import galactic_latitude
 
 
