@@ -59,7 +59,6 @@ rule realism_catalogue:
         runtime=60,
     params:
         realism=realism_settings("red_sequence", "fields", "min_latitude_deg", "picture_arcsec"),
-        seed=config["seed"],
         code=code_version("realism/catalogue.py"),
     script:
         "../workflow_scripts/realism/catalogue.py"

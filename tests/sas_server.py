@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from local_server import Quiet, serving
 
 from clustermass.frames import geometry
 
@@ -68,7 +68,7 @@ def sas(folder: Path, faults: Mapping[str, Sequence[Fault]] | None = None, wait_
     lock, count = threading.Lock(), defaultdict[str, int](int)
     closing = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             name, span = Path(self.path).name, self.headers.get("Range", "")
             with lock:
@@ -109,20 +109,9 @@ def sas(folder: Path, faults: Mapping[str, Sequence[Fault]] | None = None, wait_
             self.end_headers()
             self.wfile.write(body[begin : fault.cut_at if fault.cut_at >= 0 else None])
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
-        server = SasServer(f"http://127.0.0.1:{http.server_port}/sas")
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            closing.set()
-            http.shutdown()
-            thread.join()
+    with serving(Handler, closing) as address:
+        server = SasServer(f"{address}/sas")
+        yield server
 
 
 def field_answer(fields: pd.DataFrame) -> bytes:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import numpy as np
 import pandas as pd
 import pytest
+from local_server import Quiet, serving
 
 from clustermass.config.catalogues import Archive
 from clustermass.contracts import ContractError
@@ -47,7 +46,7 @@ def irsa(faults: Sequence[tuple[int, str]] = (), moved: float = 0.0) -> Iterator
     """Serve faults in turn, then E(B-V) = ra / 1000; yield the address and the places that were asked for."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             question = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
             asked.append(question["locstr"][0])
@@ -59,17 +58,8 @@ def irsa(faults: Sequence[tuple[int, str]] = (), moved: float = 0.0) -> Iterator
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{http.server_port}/dust", asked
-        finally:
-            http.shutdown()
-            thread.join()
+    with serving(Handler) as address:
+        yield f"{address}/dust", asked
 
 
 @pytest.fixture

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
+from local_server import Quiet, serving
 
 from clustermass.config.catalogues import Archive
 from clustermass.config.observed import RedshiftSurvey, SkyServer
@@ -34,7 +33,7 @@ class Server:
 def skyserver(answers: Sequence[tuple[int, bytes]]) -> Iterator[Server]:
     """Serve the answers in turn, the last one again and again."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_GET(self) -> None:
             page = urlparse(self.path)
             server.asked.append((page.path, parse_qs(page.query)))
@@ -44,19 +43,9 @@ def skyserver(answers: Sequence[tuple[int, bytes]]) -> Iterator[Server]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
-        server = Server(f"http://127.0.0.1:{http.server_port}")
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            http.shutdown()
-            thread.join()
+    with serving(Handler) as address:
+        server = Server(address)
+        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 
 import numpy as np
 from astropy import units as u
 from astropy.io.votable import from_table
 from astropy.table import MaskedColumn, Table
+from local_server import Quiet, serving
 
 PSZ2 = "J/A+A/594/A27/psz2"
 COLUMNS = ["recno", "Name", "RAdeg", "DEdeg", "SNR", "z", "MSZ", "e_MSZ", "E_MSZ", "_RAJ2000", "_DEJ2000"]
@@ -49,7 +49,7 @@ def vizier(answers: Sequence[Answer]) -> Iterator[Server]:
     """Serve the answers in turn, the last one again and again, at POST /viz-bin/votable."""
     closing = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             question = self.rfile.read(int(self.headers["Content-Length"])).decode()
             server.requests.append((self.path, question))
@@ -64,20 +64,9 @@ def vizier(answers: Sequence[Answer]) -> Iterator[Server]:
             self.end_headers()
             self.wfile.write(answer.body)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
-        server = Server(f"http://127.0.0.1:{http.server_port}")
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            closing.set()
-            http.shutdown()
-            thread.join()
+    with serving(Handler, closing) as address:
+        server = Server(address)
+        yield server
 
 
 def clusters(rows: int = 3) -> Table:

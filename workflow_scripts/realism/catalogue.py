@@ -12,7 +12,7 @@ with runtime.logged(snakemake):
     frames = contracts.read_table(snakemake.input.frames, FRAMES)
     needed = contracts.read_table(snakemake.input.needed, NEEDED)
     wanted = needed[needed["in_image"]][FIELD_KEY].drop_duplicates()
-    fields = choose_fields(frames.merge(wanted, on=FIELD_KEY), "gri", None, runtime.job_generator(snakemake))
+    fields = choose_fields(frames.merge(wanted, on=FIELD_KEY), "gri", None, None)
     objects, covered = [], []
     progress = runtime.Progress("field")
     for number, (name, rows) in enumerate(fields, 1):

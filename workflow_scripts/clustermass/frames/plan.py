@@ -110,7 +110,7 @@ def _project(corners: Floats, centre: Floats) -> tuple[Floats, Floats]:
         [
             np.stack([-np.sin(a), np.cos(a), zero], axis=1),
             np.stack([-np.sin(d) * np.cos(a), -np.sin(d) * np.sin(a), np.cos(d)], axis=1),
-            np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], axis=1),
+            unit_vectors(centre[:, 0], centre[:, 1]),
         ],
         axis=2,
     )

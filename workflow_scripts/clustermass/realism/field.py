@@ -192,7 +192,7 @@ def choose_fields(
     frames: pd.DataFrame,
     bands: str,
     number: int | None,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None,
     accept: Callable[[pd.DataFrame], bool] = lambda rows: True,
 ) -> list[tuple[str, pd.DataFrame]]:
     """Return names of fields that are ready in some bands, drawn at random, and the rows of these frames.
@@ -205,6 +205,8 @@ def choose_fields(
         Bands that are needed.
     number : int or None
         Fields to draw; None, or more than there are: all.
+    rng : numpy.random.Generator or None
+        None: fields are asked in order, which makes no difference where all are taken.
     accept : callable
         Whether a field, given its rows, may be taken; asked until there are enough.
     """
@@ -214,7 +216,8 @@ def choose_fields(
     groups = [
         (str(name), rows) for name, rows in ready.groupby(np.array(names, dtype=object)) if len(rows) == len(bands)
     ]
-    drawn = (int(at) for at in rng.permutation(len(groups)) if accept(groups[at][1]))
+    order = np.arange(len(groups)) if rng is None else rng.permutation(len(groups))
+    drawn = (int(at) for at in order if accept(groups[at][1]))
     return [groups[at] for at in sorted(islice(drawn, number))]
 
 
