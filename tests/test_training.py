@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,12 +13,14 @@ from clustermass.config.networks import PhaseSpaceNetwork
 from clustermass.config.training import Training
 from clustermass.networks import build
 from clustermass.training import trainer
+from clustermass.training.batches import flip_velocities, turn_skies, views
 from clustermass.training.checkpoint import CheckpointError, Identity, load_checkpoint, save_checkpoint
 from clustermass.training.device import prepared
 from clustermass.training.folds import (
     Fold,
     Progress,
     _train_share,
+    _write_job,
     checkpoint_path,
     fingerprints,
     run_worker,
@@ -33,13 +33,10 @@ from clustermass.training.optimiser import Adam, constrained_weights, limit_norm
 from clustermass.training.trainer import (
     Samples,
     TrainingError,
-    flip_velocities,
     network_outputs,
     predict_log10_mass,
     train,
     trained,
-    turn_skies,
-    views,
 )
 
 SMALL = PhaseSpaceNetwork(velocity_bins=16, filters=(6, 4), dense=(16, 8), input_scale=16)
@@ -173,7 +170,7 @@ def test_predictions_may_be_means_over_all_views():
     assert np.abs(there - back).max() > 1e-3
     assert predict_log10_mass(model, TEST.inputs, 300, averaged) == pytest.approx((there + back) / 2, abs=1e-6)
     cube = torch.arange(18.0).view(1, 2, 3, 3)
-    seen = list(views(cube, Training(velocity_flip=True, sky_symmetries=True)))
+    seen = [view for (view,) in views((cube,), Training(velocity_flip=True, sky_symmetries=True))]
     assert torch.equal(seen[0], cube)
     assert len({tuple(view.flatten().tolist()) for view in seen}) == 16
     turns = [torch.rot90(cube, k, (2, 3)) for k in range(4)]
@@ -321,8 +318,7 @@ def test_a_worker_takes_its_share_of_a_job_and_resumes_it(tmp_path, monkeypatch)
 
     def here(job, aside, say):  # what the processes do, in this one
         ran.append(len(ran))
-        (aside / "job").write_bytes(pickle.dumps(replace(job, samples=None)))
-        np.save(aside / "inputs.npy", job.samples.inputs)
+        _write_job(job, aside)
         for number in range(job.workers):
             run_worker(str(aside), str(number))
 

@@ -7,16 +7,20 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from clustermass.config.base import Positive, Section
+from clustermass.config.image_networks import AbsoluteScatterLoss, WeightedScatterLoss
 
 Count = Annotated[int, Field(ge=1)]
 Moment = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Training(Section):
-    """How a network is trained: Adam on the mean squared error; defaults of Ho et al. (2019, section 3.3)."""
+    """How a network is trained; defaults of Ho et al. (2019, section 3.3): Adam on the mean squared error."""
 
     epochs: Count = Field(20, description="passes over the training set")
     batch: Count = Field(100, description="samples a step; the last step of an epoch takes what is left")
+    optimiser: Literal["adam", "sgd"] = Field(
+        "adam", description="how a step follows from gradients: Adam, or gradient descent with momentum"
+    )
     learning_rate: Positive = Field(1e-3, description="learning rate of the first step")
     decay: Annotated[float, Field(ge=0)] = Field(
         1e-6, description="the rate falls as 1 / (1 + decay t) with the step t, as in Keras"
@@ -28,6 +32,12 @@ class Training(Section):
     first_moment: Moment = Field(0.9, description="Adam's decay of the mean gradient")
     second_moment: Moment = Field(0.999, description="Adam's decay of the mean squared gradient")
     epsilon: Positive = Field(1e-7, description="added to the root of the mean squared gradient, as in Keras")
+    momentum: Moment = Field(0.9, description="of gradient descent: what stays of the last step in the next one")
+    loss: Annotated[WeightedScatterLoss | AbsoluteScatterLoss, Field(discriminator="kind")] | None = Field(
+        None,
+        description="what is minimised: weighted_scatter (Lin et al. 2022, Eq. 3) or absolute_scatter (Liang et al."
+        " 2020, Eq. 1), of log10 masses or richnesses; null: the network's own loss, else the mean squared error",
+    )
     max_norm: Positive | None = Field(
         3.0, description="largest L2 norm of a neuron's weights, in all layers but the output; null: none"
     )
@@ -41,7 +51,8 @@ class Training(Section):
     )
     sky_symmetries: bool = Field(
         False,
-        description="whether cubes are seen turned by quarters and mirrored on the sky, at random, in training",
+        description="whether cubes or images are seen turned by quarters and mirrored on the sky, at random, in"
+        " training; inputs of other shapes, as features of images, have no sky",
     )
     views: Annotated[int, Field(ge=1, le=16)] = Field(
         1,

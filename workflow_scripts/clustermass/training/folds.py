@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import pickle
 import shutil
@@ -21,8 +22,9 @@ import torch
 
 from clustermass.config.base import Section
 from clustermass.config.training import Training
+from clustermass.training.batches import LARGE, Array, Renumbered, Stored
 from clustermass.training.checkpoint import CheckpointError, Identity, load_checkpoint, save_checkpoint
-from clustermass.training.trainer import BatchMaker, Samples, State, Trained, TrainingError, train, trained
+from clustermass.training.trainer import Samples, Start, State, Trained, TrainingError, train, trained
 
 Rows = npt.NDArray[np.int64]
 _KEPT_MEMORY = "4000000000"
@@ -52,15 +54,31 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class _Mapped:
+    """An array in a file."""
+
+    path: Path
+    offset: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def array(self) -> Array:
+        """Return it; what is read of it comes from the file."""
+        return np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
+
+
+@dataclass(frozen=True)
 class _Job:
-    """What the workers share; arrays of inputs lie in a file of their own, which they map."""
+    """What the workers share; arrays of inputs lie in files, which they map."""
 
     network: Section
     settings: Training
     samples: Samples | None
+    inputs: tuple[_Mapped, ...]
     log10_mass: npt.NDArray[np.float64]
     folds: list[Fold]
     identities: list[Identity]
+    starts: list[Start | None]
     workers: int
     unfinished: Path
     folder: Path | None
@@ -92,6 +110,7 @@ def train_folds(
     rng: np.random.Generator,
     workers: int,
     *,
+    start: Start | Sequence[Start | None] | None = None,
     folder: str | Path | None = None,
     inputs: dict[str, Any] | None = None,
     say: Callable[[str], None] = print,
@@ -111,6 +130,8 @@ def train_folds(
         Gives each fold its seed.
     workers : int
         Processes on the CPU, each of `settings.threads` threads.
+    start : Start or sequence of Start, optional
+        Weights to begin with, for all folds or one for each; see `trainer.train`.
     folder : path, optional
         Where `fold_00.safetensors` and so on stand in the end; trainings that stand there already are resumed. After
         every epoch they are written to a folder beside it (see `unfinished_folder`), which is removed in the end: a
@@ -129,7 +150,7 @@ def train_folds(
     Raises
     ------
     ValueError
-        No folds, or two of the same number.
+        No folds, or two of the same number; starts of another number.
     CheckpointError
         The folder holds a finished checkpoint of another training.
     TrainingError
@@ -138,8 +159,11 @@ def train_folds(
     numbers = [fold.number for fold in folds]
     if not folds or len(set(numbers)) < len(numbers):
         raise ValueError(f"folds: expected at least one, each with its own number, got the numbers {numbers}")
+    starts = list(start) if isinstance(start, Sequence) else [start] * len(folds)
+    if len(starts) != len(folds):
+        raise ValueError(f"start: expected one, or one for each of {len(folds)} folds, got {len(starts)}")
     seeds = [int(seed) for seed in rng.integers(2**62, size=len(folds))]
-    marks = fingerprints(samples, folds)
+    marks = fingerprints(samples, folds, starts)
     identities = [Identity(network, settings, seed, mark, inputs) for seed, mark in zip(seeds, marks, strict=True)]
     with TemporaryDirectory(prefix="clustermass-") as aside:
         unfinished = unfinished_folder(folder) if folder else Path(aside)
@@ -148,9 +172,11 @@ def train_folds(
             network,
             settings,
             samples,
+            (),
             samples.log10_mass,
             list(folds),
             identities,
+            starts,
             min(workers, len(folds)),
             unfinished,
             Path(folder) if folder else None,
@@ -191,11 +217,7 @@ def _finish(job: _Job, folder: Path) -> None:
 
 def _run_workers(job: _Job, aside: Path, say: Callable[[str], None]) -> None:
     """Train in fresh processes, which import nothing of the calling script, and pass on what they say."""
-    assert job.samples is not None
-    if not callable(job.samples.inputs):
-        np.save(aside / "inputs.npy", job.samples.inputs)
-        job = replace(job, samples=None)
-    (aside / "job").write_bytes(pickle.dumps(job))
+    _write_job(job, aside)
     command = f"import sys; from {run_worker.__module__} import {run_worker.__name__} as run; run(*sys.argv[1:])"
     library = str(Path(__file__).resolve().parents[2])
     environment = {
@@ -227,6 +249,24 @@ def _run_workers(job: _Job, aside: Path, say: Callable[[str], None]) -> None:
         raise TrainingError(f"a worker of {job.workers} failed: {reason}")
 
 
+def _write_job(job: _Job, aside: Path) -> None:
+    """Write what workers need into a folder; arrays to files of their own."""
+    if job.samples and job.samples.arrays:
+        mapped = [_put_aside(array, aside / f"inputs_{place}") for place, array in enumerate(job.samples.arrays)]
+        job = replace(job, samples=None, inputs=tuple(mapped))
+    (aside / "job").write_bytes(pickle.dumps(job))
+
+
+def _put_aside(array: Array, path: Path) -> _Mapped:
+    """Return where an array lies: in the file that it is mapped from, or else in a new one."""
+    if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):  # not a part of what is mapped
+        as_written = array.mode != "c" and array.flags.c_contiguous
+        if array.filename and as_written:
+            return _Mapped(Path(array.filename), array.offset, array.dtype, array.shape)
+    array.tofile(path)
+    return _Mapped(path, 0, array.dtype, array.shape)
+
+
 def run_worker(aside: str, number: str) -> None:
     """Train one worker's share of the folds of a job; what a fresh process calls.
 
@@ -237,9 +277,10 @@ def run_worker(aside: str, number: str) -> None:
     number : str
         Of the worker, from 0.
     """
-    job = pickle.loads((Path(aside) / "job").read_bytes())
+    job: _Job = pickle.loads((Path(aside) / "job").read_bytes())
     if job.samples is None:
-        job = replace(job, samples=Samples(np.load(Path(aside) / "inputs.npy", mmap_mode="r"), job.log10_mass))
+        arrays = tuple(mapped.array() for mapped in job.inputs)
+        job = replace(job, samples=Samples(arrays, job.log10_mass))
     _train_share(job, int(number), lambda line: print(f"{line}\n", end="", flush=True))
 
 
@@ -263,45 +304,52 @@ def _train_share(job: _Job, worker: int, say: Callable[[str], None]) -> None:
 
         seed = identity.seed
         assert seed is not None
-        train(job.network, job.settings, training, validation, seed, resume=resume, after_epoch=keep)
+        start = job.starts[place]
+        train(job.network, job.settings, training, validation, seed, start=start, resume=resume, after_epoch=keep)
 
 
-def fingerprints(samples: Samples, folds: Sequence[Fold]) -> list[str]:
-    """Return a checksum for each fold: of the labels, of the inputs or what makes them, and of the fold's rows.
+def fingerprints(samples: Samples, folds: Sequence[Fold], starts: Sequence[Start | None] = ()) -> list[str]:
+    """Return a checksum for each fold: of labels, inputs or what makes them, the fold's rows, and where it starts from.
 
-    A training is resumed only where it finds these again.
+    A training is resumed only where it finds these again. Without starts, all are random.
     """
     common = hashlib.sha256(np.ascontiguousarray(samples.log10_mass).data)
     if callable(samples.inputs):
         common.update(pickle.dumps(samples.inputs))
-    else:
-        common.update(str(samples.inputs.shape).encode())
-        common.update(np.ascontiguousarray(samples.inputs).data)
+    for array in samples.arrays:
+        common.update(str(array.shape).encode())
+        common.update(np.ascontiguousarray(array).data)
     marks = []
-    for fold in folds:
+    for fold, start in zip(folds, starts or [None] * len(folds), strict=True):
         mark = common.copy()
         for rows in (fold.training, fold.validation):
             mark.update(f"{len(rows)} ".encode())
             mark.update(np.ascontiguousarray(rows, np.int64).data)
+        if start:
+            mark.update(_fingerprint(start))
         marks.append(mark.hexdigest())
     return marks
 
 
+def _fingerprint(start: Start) -> bytes:
+    """Return a checksum of a start's weights and scale."""
+    mark = hashlib.sha256(repr(start.scale).encode())
+    for name, tensor in sorted(start.tensors.items()):
+        values = tensor.detach().cpu().numpy()
+        mark.update(f"{name} {values.dtype} {values.shape} ".encode())
+        mark.update(np.ascontiguousarray(values).data)
+    return mark.digest()
+
+
 def subset(samples: Samples, rows: Rows) -> Samples:
-    """Return some of the samples: a copy of inputs that are an array, a new numbering for a maker of batches."""
-    inputs = samples.inputs
-    return Samples(_Renumbered(inputs, rows) if callable(inputs) else inputs[rows], samples.log10_mass[rows])
-
-
-class _Renumbered:
-    """Maker of batches for some of the samples."""
-
-    def __init__(self, make: BatchMaker, rows: Rows) -> None:
-        self._make, self._rows = make, torch.from_numpy(np.asarray(rows, np.int64))
-
-    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
-        self._rows = self._rows.to(rows.device)
-        return self._make(self._rows[rows])
+    """Return some of the samples: a copy of inputs that are arrays; a new numbering of large ones or of a maker."""
+    inputs, log10_mass = samples.inputs, samples.log10_mass[rows]
+    if callable(inputs):
+        return Samples(Renumbered(inputs, rows), log10_mass)
+    if any(array.nbytes > LARGE for array in samples.arrays):
+        return Samples(Renumbered(Stored(samples.arrays, torch.device("cpu")), rows), log10_mass)
+    some = tuple(array[rows] for array in samples.arrays)
+    return Samples(some if isinstance(inputs, tuple) else some[0], log10_mass)
 
 
 class Progress:

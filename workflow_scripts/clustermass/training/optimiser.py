@@ -1,8 +1,10 @@
-"""Adam on one flat vector of all weights, and the limit on the norm of weights."""
+"""Adam and gradient descent with momentum on one flat vector of all weights, and the limit on the norm of weights."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -10,11 +12,12 @@ from torch import nn
 from clustermass.config.training import Training
 
 
-class Adam:
-    """Adam as Keras has it, with a learning rate that falls from step to step.
+class Optimiser(ABC):
+    """Steps down a gradient, with a learning rate that falls from step to step.
 
     The parameters of the module become views of one vector, so that a step is six operations however many layers there
-    are: for small networks, most of the time of an optimiser is spent on calling it.
+    are: for small networks, most of the time of an optimiser is spent on calling it. Those that require no gradient are
+    left alone.
 
     Parameters
     ----------
@@ -26,25 +29,31 @@ class Adam:
 
     Attributes
     ----------
-    weights, first, second : torch.Tensor
-        (parameters,) all weights, and their gradients' running mean and mean square.
+    weights : torch.Tensor
+        (parameters,) all weights that are trained.
+    moments : dict of torch.Tensor
+        What is remembered of earlier gradients, by name: (parameters,) each.
     step : int
         Steps made.
 
-    Notes
-    -----
-    *Source*: Kingma and Ba (2014), the formulation before their section 2.1, in which epsilon is added to the
-    root of the uncorrected second moment; Keras and the papers' code follow it.
+    Raises
+    ------
+    ValueError
+        All weights are frozen.
     """
+
+    _remembers: ClassVar[tuple[str, ...]]
 
     def __init__(self, module: nn.Module, settings: Training, steps: int) -> None:
         self._settings, self._steps = settings, steps
-        self._parameters = list(module.parameters())
+        self._parameters = [p for p in module.parameters() if p.requires_grad]
+        if not self._parameters:
+            raise ValueError(f"network: expected weights to train in {type(module).__name__}, got none, or frozen ones")
         self.weights = torch.cat([p.detach().reshape(-1) for p in self._parameters])
         views = torch.split(self.weights, [p.numel() for p in self._parameters])
         for parameter, view in zip(self._parameters, views, strict=True):
             parameter.data = view.view_as(parameter)
-        self.first, self.second = torch.zeros_like(self.weights), torch.zeros_like(self.weights)
+        self.moments = {name: torch.zeros_like(self.weights) for name in self._remembers}
         self.step = 0
 
     def rate(self) -> float:
@@ -55,20 +64,55 @@ class Adam:
 
     def minimise(self, loss: torch.Tensor) -> None:
         """Change the weights by one step down the gradient of a loss."""
-        s = self._settings
         gradients = torch.autograd.grad(loss, self._parameters)
         gradient = torch.cat([g.reshape(-1) for g in gradients])
         with torch.no_grad():
             rate = self.rate()
             self.step += 1
-            rate *= math.sqrt(1 - s.second_moment**self.step) / (1 - s.first_moment**self.step)
-            self.first.lerp_(gradient, 1 - s.first_moment)
-            self.second.mul_(s.second_moment).addcmul_(gradient, gradient, value=1 - s.second_moment)
-            self.weights.addcdiv_(self.first, self.second.sqrt().add_(s.epsilon), value=-rate)
+            self._move(gradient, rate)
+
+    @abstractmethod
+    def _move(self, gradient: torch.Tensor, rate: float) -> None:
+        """Change moments and weights, in place, by a gradient (parameters,)."""
+
+
+class Adam(Optimiser):
+    """Adam as Keras has it; it remembers the running mean of gradients and of their squares, 'first' and 'second'.
+
+    Notes
+    -----
+    *Source*: Kingma and Ba (2014), the formulation before their section 2.1, in which epsilon is added to the
+    root of the uncorrected second moment; Keras and the papers' code follow it.
+    """
+
+    _remembers = ("first", "second")
+
+    def _move(self, gradient: torch.Tensor, rate: float) -> None:
+        s, first, second = self._settings, self.moments["first"], self.moments["second"]
+        rate *= math.sqrt(1 - s.second_moment**self.step) / (1 - s.first_moment**self.step)
+        first.lerp_(gradient, 1 - s.first_moment)
+        second.mul_(s.second_moment).addcmul_(gradient, gradient, value=1 - s.second_moment)
+        self.weights.addcdiv_(first, second.sqrt().add_(s.epsilon), value=-rate)
+
+
+class SGD(Optimiser):
+    """Gradient descent with momentum as torch has it; it remembers the 'velocity', v = momentum v + gradient."""
+
+    _remembers = ("velocity",)
+
+    def _move(self, gradient: torch.Tensor, rate: float) -> None:
+        velocity = self.moments["velocity"]
+        velocity.mul_(self._settings.momentum).add_(gradient)
+        self.weights.add_(velocity, alpha=-rate)
+
+
+OPTIMISERS: dict[str, type[Optimiser]] = {"adam": Adam, "sgd": SGD}
 
 
 def constrained_weights(module: nn.Module) -> list[nn.Parameter]:
     """Return the weights, not the biases, of all layers but the one called `output`, whose norm is limited.
+
+    Frozen ones are left out.
 
     Raises
     ------
@@ -78,7 +122,7 @@ def constrained_weights(module: nn.Module) -> list[nn.Parameter]:
     if not isinstance(getattr(module, "output", None), nn.Module):
         raise ValueError(f"max_norm: expected a layer called 'output' in {type(module).__name__}, which it leaves out")
     named = module.named_parameters()
-    return [weight for name, weight in named if weight.dim() > 1 and not name.startswith("output.")]
+    return [w for name, w in named if w.requires_grad and w.dim() > 1 and not name.startswith("output.")]
 
 
 def limit_norms(weights: list[nn.Parameter], largest: float) -> None:

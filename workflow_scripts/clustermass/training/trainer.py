@@ -14,16 +14,18 @@ import torch
 from torch import nn
 
 from clustermass.config.base import Section
+from clustermass.config.image_networks import ExtractorNetwork
 from clustermass.config.training import Training
 from clustermass.contracts import Column, Contract
 from clustermass.networks import build
+from clustermass.training.batches import Array, Batch, BatchMaker, Stored, augmented, split, views
 from clustermass.training.device import prepared
 from clustermass.training.labels import Floats, LabelScale, fit_scale
-from clustermass.training.optimiser import Adam, constrained_weights, limit_norms
+from clustermass.training.losses import Loss, fit_loss
+from clustermass.training.optimiser import OPTIMISERS, Optimiser, constrained_weights, limit_norms
 
-BatchMaker = Callable[[torch.Tensor], torch.Tensor]
-Inputs = npt.NDArray[np.float32] | BatchMaker
-"""Inputs (n, ...) of all samples, or what makes those of some samples, given their (k,) numbers on the device."""
+Inputs = Array | tuple[Array, ...] | BatchMaker
+"""Inputs (n, ...) of all samples, one array for each that the network is called with, or a maker of batches."""
 
 LEARNING_CURVES = Contract(
     "learning_curves",
@@ -39,8 +41,8 @@ LEARNING_CURVES = Contract(
     ),
 )
 _EVALUATED = 1000  # samples at a time where no gradient is needed, at most
-_TURNS_FIRST = (0, 6, 3, 5, 4, 1, 7, 2)  # symmetries of the square: the quarter turns, then the mirrors
-_EVALUATED_BYTES = 2**25  # of their inputs, at most; what layers make of cubes is ten times as large
+_EVALUATED_BYTES = 2**24  # of their inputs, at most; what layers make of images is forty times as large
+_CHECKED_BYTES = 2**24  # of inputs at a time
 
 
 class TrainingError(RuntimeError):
@@ -49,14 +51,14 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Samples:
-    """Clusters to train or to validate on.
+    """Clusters, or images of them, to train or to validate on.
 
     Attributes
     ----------
-    inputs : array or callable
-        (n, ...) float32, or a maker of batches.
+    inputs : array, tuple of array or callable
+        (n, ...) float32, each that the network is called with, or a maker of batches of them.
     log10_mass : (n,) array
-        Labels, in any unit of mass.
+        Labels: log10 masses in any unit, or numbers of classes, which `labels: raw` leaves as they are.
     """
 
     inputs: Inputs
@@ -65,12 +67,31 @@ class Samples:
     def __post_init__(self) -> None:
         if self.log10_mass.ndim != 1 or not len(self.log10_mass) or not np.isfinite(self.log10_mass).all():
             raise ValueError(f"labels: expected one finite log10 mass a sample, got {self.log10_mass!r:.100}")
-        if not callable(self.inputs):
-            if len(self.inputs) != len(self.log10_mass):
-                raise ValueError(f"inputs: expected {len(self.log10_mass)}, one a label, got {len(self.inputs)}")
-            wrong = sum(not np.isfinite(one).all() for one in self.inputs)  # one at a time: no copy of them all
-            if wrong:
-                raise ValueError(f"inputs: expected finite values, got others in {wrong} of {len(self.inputs)} samples")
+        if not self.arrays and not callable(self.inputs):
+            raise ValueError("inputs: expected at least one array, got none")
+        for place, array in enumerate(self.arrays):
+            name = "inputs" if len(self.arrays) == 1 else f"inputs {place + 1} of {len(self.arrays)}"
+            if len(array) != len(self.log10_mass):
+                raise ValueError(f"{name}: expected {len(self.log10_mass)}, one a label, got {len(array)}")
+            if wrong := _not_finite(array):
+                raise ValueError(f"{name}: expected finite values, got others in {wrong} of {len(array)} samples")
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """Return the arrays of inputs, of which a maker of batches has none."""
+        return () if callable(self.inputs) else _arrays_of(self.inputs)
+
+
+def _arrays_of(inputs: Array | tuple[Array, ...]) -> tuple[Array, ...]:
+    """Return one or several arrays as several."""
+    return inputs if isinstance(inputs, tuple) else (inputs,)
+
+
+def _not_finite(array: Array) -> int:
+    """Return how many samples have values that are not finite; some are looked at at a time: no copy of them all."""
+    step = max(1, _CHECKED_BYTES // max(1, array[0].nbytes))
+    parts = (array[start : start + step] for start in range(0, len(array), step))
+    return sum(int((~np.isfinite(part).reshape(len(part), -1).all(1)).sum()) for part in parts)
 
 
 @dataclass
@@ -80,8 +101,8 @@ class State:
     Attributes
     ----------
     tensors : dict of torch.Tensor
-        On the CPU: 'network/...' weights, 'kept/...' those of the best epoch, where it is not the last,
-        'adam/first' and 'adam/second'.
+        On the CPU: 'network/...' weights, 'kept/...' those of the best epoch, where it is not the last, and what the
+        optimiser remembers: 'adam/first' and 'adam/second', or 'sgd/velocity'.
     step : int
         Steps of the optimiser made.
     scale : LabelScale
@@ -107,6 +128,62 @@ class Trained:
     curves: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where a training starts from, other than random weights.
+
+    Attributes
+    ----------
+    tensors : dict of torch.Tensor
+        Weights by their names in the network; those that are not named stay random.
+    scale : LabelScale, optional
+        Scale of the labels on which they were trained; None: that of the new training set.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    scale: LabelScale | None = None
+
+
+def start_of(model: Trained, prefix: str = "") -> Start:
+    """Return a start from a trained network, or from those of its weights whose names begin with a prefix.
+
+    The scale of the labels stays with a whole network only: a part, as an extractor, may go on to other labels.
+    """
+    tensors = {name: value for name, value in model.network.state_dict().items() if name.startswith(prefix)}
+    if not tensors:
+        raise ValueError(f"start: expected weights whose names begin with {prefix!r}, got none in the trained network")
+    return Start(tensors, None if prefix else model.scale)
+
+
+def extractor_start(network: Section) -> Start | None:
+    """Return a start from the weights that the configuration of a network's extractor asks for.
+
+    Parameters
+    ----------
+    network : Section
+        Architecture.
+
+    Returns
+    -------
+    Start or None
+        None where there is no extractor, or where its weights are to be random.
+
+    Raises
+    ------
+    WeightsError
+        They cannot be had; see `networks.weights.initialise`.
+    """
+    settings = getattr(network, "extractor", None)
+    if not isinstance(settings, ExtractorNetwork) or settings.weights == "random":
+        return None
+    from clustermass.networks.image import Extractor
+    from clustermass.networks.weights import initialise
+
+    with torch.random.fork_rng(devices=[]):
+        backbone = initialise(Extractor(settings)).backbone
+    return Start({f"extractor.backbone.{name}": value for name, value in backbone.state_dict().items()})
+
+
 def train(
     network: Section,
     settings: Training,
@@ -114,19 +191,21 @@ def train(
     validation: Samples | None,
     seed: int,
     *,
+    start: Start | None = None,
     resume: State | None = None,
     after_epoch: Callable[[State], None] = lambda _state: None,
 ) -> State:
     """Train a network.
 
-    Same seed, settings, samples and number of threads: same weights, bit by bit; also where the training was cut
+    Same seed, settings, samples, start and number of threads: same weights, bit by bit; also where the training was cut
     short and resumed.
 
     Parameters
     ----------
     network : Section
         Architecture; see `networks.build`. A network with a method `loss(outputs, labels)`, which returns a mean over
-        samples, is trained on that instead of the mean squared error.
+        samples, is trained on that instead of the mean squared error, unless the settings name a loss. Weights that
+        require no gradient stay as they are.
     settings : Training
     training : Samples
     validation : Samples, optional
@@ -134,8 +213,10 @@ def train(
         `settings.patience` says so, and nothing else.
     seed : int
         Of the first weights, the order of samples, dropout and augmentation.
+    start : Start, optional
+        Weights to begin with instead of random ones, and the scale of labels that they know.
     resume : State, optional
-        Where an earlier training of the same samples and settings stood.
+        Where an earlier training of the same samples, settings and start stood.
     after_epoch : callable
         Called with the state after every epoch: to save it, to tell of progress.
 
@@ -147,7 +228,7 @@ def train(
     Raises
     ------
     ValueError
-        Early stopping without a validation set.
+        Early stopping without a validation set; a start that is not of this network; nothing to train.
     TrainingError
         The loss is no longer finite.
 
@@ -159,23 +240,29 @@ def train(
         raise ValueError("patience: expected a validation set, which early stopping reads, got none")
     with prepared(settings.device, settings.threads) as device:
         torch.manual_seed(_seed(seed, 0))
-        module = build(network).to(device)
-        optimiser = Adam(module, settings, -(-len(training.log10_mass) // settings.batch) * settings.epochs)
-        state = resume or State(scale=fit_scale(training.log10_mass, settings.labels))
+        module = build(network)
+        if start:
+            _begin(module, start)
+        module.to(device)
+        steps = len(split(torch.arange(len(training.log10_mass)), settings.batch)) * settings.epochs
+        optimiser = OPTIMISERS[settings.optimiser](module, settings, steps)
+        known = start and start.scale
+        state = resume or State(scale=known or fit_scale(training.log10_mass, settings.labels))
         if resume:
-            _restore(module, optimiser, resume)
+            _restore(module, optimiser, settings, resume)
         batches = _loader(training.inputs, device)
-        seen = None if validation is None else (_loader(validation.inputs, device), _labels(validation, state, device))
         labels = _labels(training, state, device)
+        loss = _loss_of(module, settings, labels, state.scale)
+        seen = None if validation is None else (_loader(validation.inputs, device), _labels(validation, state, device))
         for epoch in range(len(state.curves) + 1, settings.epochs + 1):
             if _stopped(state, settings):
                 break
             torch.manual_seed(_seed(seed, epoch))  # each epoch draws on its own, so that any of them can be resumed
-            loss = _epoch(module, optimiser, settings, batches, labels)
-            validated = np.nan if seen is None else _loss(module, settings, *seen)
-            if not np.isfinite(loss):
-                raise TrainingError(f"training: the loss is {loss} in epoch {epoch}; lower the learning rate")
-            _note(state, module, optimiser, settings, loss, validated)
+            trained_to = _epoch(module, optimiser, settings, loss, batches, labels)
+            validated = np.nan if seen is None else _loss(module, settings, loss, *seen)
+            if not np.isfinite(trained_to):
+                raise TrainingError(f"training: the loss is {trained_to} in epoch {epoch}; lower the learning rate")
+            _note(state, module, optimiser, settings, trained_to, validated)
             after_epoch(state)
     return state
 
@@ -185,17 +272,38 @@ def _seed(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
+def _begin(module: nn.Module, start: Start) -> None:
+    """Give a network the weights of a start; refuse those of another network."""
+    own = module.state_dict()
+    wrong = [f"{name} unknown" for name in start.tensors if name not in own]
+    wrong += [
+        f"{name} {tuple(value.shape)}, not {tuple(own[name].shape)}"
+        for name, value in start.tensors.items()
+        if name in own and value.shape != own[name].shape
+    ]
+    if wrong:
+        raise ValueError(
+            f"start: expected weights of {type(module).__name__}, got {len(wrong)} of {len(start.tensors)} tensors that"
+            f" are not: {'; '.join(wrong[:3])}"
+        )
+    for name, value in start.tensors.items():
+        own[name].copy_(value)  # where the network has them
+
+
 def _labels(samples: Samples, state: State, device: torch.device) -> torch.Tensor:
     """Return scaled labels (n,) on the device."""
     return torch.from_numpy(state.scale.scale(samples.log10_mass).astype(np.float32)).to(device)
 
 
-def _loader(inputs: Inputs, device: torch.device) -> BatchMaker:
+def _loader(inputs: Inputs, device: torch.device) -> Callable[[torch.Tensor], Batch]:
     """Return what gives inputs on the device by their numbers."""
-    if callable(inputs):
-        return inputs
-    stored = torch.from_numpy(np.require(inputs, np.float32, ["C", "W"])).to(device)
-    return lambda rows: stored.index_select(0, rows)
+    make: BatchMaker = inputs if callable(inputs) else Stored(_arrays_of(inputs), device)
+
+    def several(rows: torch.Tensor) -> Batch:
+        made = make(rows)
+        return made if isinstance(made, tuple) else (made,)
+
+    return several
 
 
 def _cast(settings: Training, device: torch.device) -> torch.autocast:
@@ -203,103 +311,75 @@ def _cast(settings: Training, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
 
 
-def _epoch(module: nn.Module, optimiser: Adam, settings: Training, batches: BatchMaker, labels: torch.Tensor) -> float:
+def _epoch(
+    module: nn.Module,
+    optimiser: Optimiser,
+    settings: Training,
+    loss: Loss,
+    batches: Callable[[torch.Tensor], Batch],
+    labels: torch.Tensor,
+) -> float:
     """Train on all samples once, in random order; return the mean loss."""
     module.train()
     weights = constrained_weights(module) if settings.max_norm else []
     total = torch.zeros((), device=labels.device, dtype=torch.float64)
     order = torch.randperm(len(labels)).to(labels.device)
-    for rows in torch.split(order, settings.batch):
-        inputs = batches(rows)  # (batch, ...)
-        if settings.velocity_flip:
-            inputs = flip_velocities(inputs)
-        if settings.sky_symmetries:
-            inputs = turn_skies(inputs)
+    for rows in split(order, settings.batch):
+        inputs = augmented(batches(rows), settings)  # (batch, ...) each
         with _cast(settings, labels.device):
-            outputs = module(inputs)  # (batch,)
-        loss = _loss_of(module, outputs.float(), labels[rows])
-        optimiser.minimise(loss)
+            outputs = module(*inputs)  # (batch,)
+        found = loss(outputs.float(), labels[rows])
+        optimiser.minimise(found)
         if settings.max_norm:
             limit_norms(weights, settings.max_norm)
-        total += loss.detach() * len(rows)
+        total += found.detach() * len(rows)
     return float(total) / len(labels)
 
 
-def flip_velocities(inputs: torch.Tensor) -> torch.Tensor:
-    """Return inputs (n, velocity, ...) of which half, at random, have their velocities reversed.
-
-    A cluster seen from the other side is as likely, so that its mass does not depend on the sign of velocities.
-    """
-    flipped = torch.rand(len(inputs), device=inputs.device) < 0.5
-    return torch.where(flipped.view(-1, *[1] * (inputs.dim() - 1)), inputs.flip(1), inputs)
-
-
-def turn_skies(inputs: torch.Tensor) -> torch.Tensor:
-    """Return inputs (n, velocity, x, y), each turned by quarters and mirrored on the sky at random.
-
-    All eight symmetries of the square are as likely, as no direction on the sky tells of mass.
-
-    Raises
-    ------
-    ValueError
-        Inputs that are no cubes with a square sky.
-    """
-    drawn = torch.randint(8, (len(inputs),), device=inputs.device)
-    turned = torch.empty_like(inputs)
-    for symmetry in range(8):  # some at a time: each sample is moved once
-        rows = (drawn == symmetry).nonzero()[:, 0]
-        turned[rows] = _turned(inputs[rows], symmetry)
-    return turned
-
-
-def _turned(inputs: torch.Tensor, symmetry: int) -> torch.Tensor:
-    """Return cubes (n, velocity, x, y) under one of the eight symmetries of the square."""
-    if inputs.dim() != 4 or inputs.shape[2] != inputs.shape[3]:
-        raise ValueError(f"sky_symmetries: expected cubes (velocity, side, side), got {tuple(inputs.shape[1:])}")
-    mirrored = inputs.flip([axis for axis in (2, 3) if symmetry & axis - 1])
-    return mirrored.transpose(2, 3).contiguous() if symmetry & 4 else mirrored
-
-
-def views(inputs: torch.Tensor, settings: Training) -> Iterator[torch.Tensor]:
-    """Yield inputs in every way that training may show them; first as they are, then those that differ most."""
-    skies = _TURNS_FIRST if settings.sky_symmetries else (0,)
-    signs = (False, True) if settings.velocity_flip else (False,)
-    for later in range(len(signs)):
-        for place, symmetry in enumerate(skies):
-            turned = _turned(inputs, symmetry) if symmetry else inputs
-            yield turned.flip(1) if signs[(place + later) % len(signs)] else turned
-
-
 def _outputs(
-    module: nn.Module, settings: Training, batches: BatchMaker, rows: torch.Tensor, number: int = 1
+    module: nn.Module,
+    settings: Training,
+    batches: Callable[[torch.Tensor], Batch],
+    rows: torch.Tensor,
+    number: int = 1,
 ) -> Iterator[torch.Tensor]:
     """Yield outputs without dropout for some rows at a time, means over a number of views."""
     module.eval()
-    size = batches(rows[:1])[0].nbytes if len(rows) else 1
+    size = sum(inputs[0].nbytes for inputs in batches(rows[:1])) if len(rows) else 1
     with torch.inference_mode():
         for some in torch.split(rows, max(1, min(_EVALUATED, _EVALUATED_BYTES // size))):
             inputs = batches(some)
             with _cast(settings, rows.device):
-                outputs = [module(view).float() for view in islice(views(inputs, settings), number)]
+                outputs = [module(*view).float() for view in islice(views(inputs, settings), number)]
             yield torch.stack(outputs).mean(0) if len(outputs) > 1 else outputs[0]
 
 
-def _loss(module: nn.Module, settings: Training, batches: BatchMaker, labels: torch.Tensor) -> float:
+def _loss(
+    module: nn.Module,
+    settings: Training,
+    loss: Loss,
+    batches: Callable[[torch.Tensor], Batch],
+    labels: torch.Tensor,
+) -> float:
     """Return the loss of all samples."""
     outputs = torch.cat(list(_outputs(module, settings, batches, torch.arange(len(labels), device=labels.device))))
-    if hasattr(module, "loss"):
-        with torch.inference_mode():
-            return float(_loss_of(module, outputs, labels))
-    return float(_loss_of(module, outputs.double(), labels.double()))
+    with torch.inference_mode():
+        if settings.loss is None and hasattr(module, "loss"):
+            return float(loss(outputs, labels))
+        return float(loss(outputs.double(), labels.double()))
 
 
-def _loss_of(module: nn.Module, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return what the network itself minimises, if it has a method `loss`, else the mean squared error."""
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = getattr(module, "loss", nn.functional.mse_loss)
-    return loss(outputs, labels)
+def _loss_of(module: nn.Module, settings: Training, labels: torch.Tensor, scale: LabelScale) -> Loss:
+    """Return what is minimised: as the settings say, else as the network itself does, else the mean squared error."""
+    if settings.loss is not None:
+        return fit_loss(settings.loss, labels, scale.unit)
+    own: Loss = getattr(module, "loss", nn.functional.mse_loss)
+    return own
 
 
-def _note(state: State, module: nn.Module, optimiser: Adam, settings: Training, loss: float, validated: float) -> None:
+def _note(
+    state: State, module: nn.Module, optimiser: Optimiser, settings: Training, loss: float, validated: float
+) -> None:
     """Bring a state up to the end of an epoch."""
     losses = {"train_loss": loss, "validation_loss": validated}
     row = {"epoch": len(state.curves) + 1, "learning_rate": optimiser.rate(), **losses, "label_unit": state.scale.unit}
@@ -315,8 +395,7 @@ def _note(state: State, module: nn.Module, optimiser: Adam, settings: Training, 
     state.tensors = {
         **{f"network/{name}": value for name, value in weights.items()},
         **kept,
-        "adam/first": _host(optimiser.first),
-        "adam/second": _host(optimiser.second),
+        **{f"{settings.optimiser}/{name}": _host(value) for name, value in optimiser.moments.items()},
     }
 
 
@@ -325,11 +404,11 @@ def _host(values: torch.Tensor) -> torch.Tensor:
     return values.detach().to("cpu", copy=True).contiguous()
 
 
-def _restore(module: nn.Module, optimiser: Adam, state: State) -> None:
+def _restore(module: nn.Module, optimiser: Optimiser, settings: Training, state: State) -> None:
     """Bring a network and its optimiser to a state."""
     module.load_state_dict(_part(state, "network/"))
-    optimiser.first.copy_(state.tensors["adam/first"])
-    optimiser.second.copy_(state.tensors["adam/second"])
+    for name, value in optimiser.moments.items():
+        value.copy_(state.tensors[f"{settings.optimiser}/{name}"])
     optimiser.step = state.step
 
 
@@ -371,7 +450,7 @@ def predict_log10_mass(model: Trained, inputs: Inputs, number: int, settings: Tr
     Parameters
     ----------
     model : Trained
-    inputs : array or callable
+    inputs : array, tuple of array or callable
         As in training.
     number : int
         Samples, n.
