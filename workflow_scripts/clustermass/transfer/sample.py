@@ -127,13 +127,7 @@ def read_sample(
         Damaged images.
     """
     rows = _joined(images, clusters, labels, splits)
-    if usable is not None:
-        faults = ["" if name in usable else "found unusable before" for name in images.clusters]
-    else:
-        chunks = _chunks(images) if pixels is None else iter([pixels])
-        faults = [fault for chunk in chunks for fault in image_faults(chunk)]
-    if len(faults) != len(images):
-        raise SampleError(f"{images.path}: expected pixels of {len(images)} images, got those of {len(faults)}")
+    faults = _faults(images, pixels) if usable is None else _left_out(images, set(usable))
     good = np.array([not fault for fault in faults], bool)
     if not good.any():
         raise SampleError(f"{images.path}: expected usable images, got {len(good)} unusable ones, first: {faults[:1]}")
@@ -341,6 +335,21 @@ def _split(
             raise SampleError(f"{what}: expected a cluster that {_PARTS[name]}, got {got}: {todo}")
     check_leaks(parts, sample, what)
     return Split(fold, fold, parts["train"], parts["validation"], parts["test"])
+
+
+def _faults(images: Images, pixels: Pixels | None) -> list[str]:
+    chunks = _chunks(images) if pixels is None else iter([pixels])
+    faults = [fault for chunk in chunks for fault in image_faults(chunk)]
+    if len(faults) != len(images):
+        raise SampleError(f"{images.path}: expected pixels of {len(images)} images, got those of {len(faults)}")
+    return faults
+
+
+def _left_out(images: Images, usable: set[str]) -> list[str]:
+    strange = sorted(usable - set(images.clusters))
+    if strange:
+        raise SampleError(f"{images.path}: expected images of all usable clusters, got none of {strange[0]}")
+    return ["" if name in usable else "found unusable before" for name in images.clusters]
 
 
 def _chunks(images: Images) -> Iterator[Pixels]:
