@@ -349,23 +349,23 @@ def _tests(predictions: pd.DataFrame, percent: float) -> pd.DataFrame:
 def _errors(tests: pd.DataFrame, target: Target) -> _Errors:
     """Return errors of test clusters in every trial, or raise where a trial is not whole."""
     tests = tests.sort_values(["cluster", "trial"])
-    cluster: NDArray[np.str_] = tests["cluster"].to_numpy(str)
-    names, first, times = np.unique(cluster, return_index=True, return_counts=True)
     trials = tests["trial"].nunique()
-    if (times != trials).any() or tests.duplicated(["cluster", "trial"]).any():
-        wrong = int(np.argmax(times != trials))
+    times = tests.groupby("cluster")["trial"].agg(["size", "nunique"])
+    for cluster, (size, different) in times[(times != trials).any(axis=1)].iterrows():
         raise ValueError(
-            f"predictions: expected a test of every cluster in each of {trials} trials, got {times[wrong]} of cluster"
-            f" {names[wrong]}"
+            f"predictions: expected a test of every cluster in each of {trials} trials, got {size} in {different} of"
+            f" cluster {cluster}"
         )
+    names = times.index.to_numpy(str)
     for column in ("fold", "group", LABEL[target]):
         values = tests[column].to_numpy().reshape(-1, trials)
         several = (values != values[:, :1]).any(axis=1)
         if several.any():
             raise ValueError(f"predictions: expected one {column} of cluster {names[several][0]}, got several")
     label, predicted = (tests[name].to_numpy(float).reshape(-1, trials) for name in (LABEL[target], "log10_predicted"))
-    _, group = np.unique(tests["group"].to_numpy(str)[first], return_inverse=True)
-    return _Errors(names, group, tests["fold"].to_numpy(np.int64)[first], label[:, 0], predicted - label)
+    _, group = np.unique(tests["group"].to_numpy(str)[::trials], return_inverse=True)
+    fold = tests["fold"].to_numpy(np.int64)[::trials]
+    return _Errors(names, group, fold, label[:, 0], predicted - label)
 
 
 def _of_role(predictions: pd.DataFrame, role: str) -> pd.DataFrame:
