@@ -111,7 +111,7 @@ def _differences(expected: dict[str, Any], found: dict[str, Any], prefix: str = 
     for name, value in expected.items():
         other = found.get(name)
         if isinstance(value, dict) and isinstance(other, dict):
-            result += _differences(value, other, f"{name}.")
+            result += _differences(value, other, f"{prefix}{name}.")
         elif value != other:
             result.append(f"{prefix}{name}: expected {value}, got {other}")
     return result
