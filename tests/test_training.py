@@ -12,7 +12,7 @@ import torch
 from clustermass.config.networks import PhaseSpaceNetwork
 from clustermass.config.training import Training
 from clustermass.networks import build
-from clustermass.training import trainer
+from clustermass.training import evaluation, trainer
 from clustermass.training.batches import flip_velocities, turn_skies, views
 from clustermass.training.checkpoint import CheckpointError, Identity, load_checkpoint, save_checkpoint
 from clustermass.training.device import prepared
@@ -196,7 +196,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
 
 def test_early_stopping_keeps_the_epoch_of_lowest_validation_loss(monkeypatch):
     losses = iter([0.5, 0.3, 0.4, 0.35, 0.2])
-    monkeypatch.setattr(trainer, "_loss", lambda *_: next(losses))
+    monkeypatch.setattr(trainer, "tested", lambda *args: (next(losses) if args[-1] else np.nan, np.nan))
     settings, states = QUICK.model_copy(update={"patience": 2, "epochs": 9}), []
     end = train(
         SMALL,
@@ -412,7 +412,7 @@ def test_large_inputs_are_evaluated_a_few_at_a_time(monkeypatch):
 
     model = trained(SMALL, train(SMALL, QUICK, TRAINING, None, 5))
     whole = predict_log10_mass(model, TEST.inputs, 300, QUICK)
-    monkeypatch.setattr(trainer, "_EVALUATED_BYTES", 70 * 16 * 4)
+    monkeypatch.setattr(evaluation, "_EVALUATED_BYTES", 70 * 16 * 4)
     assert predict_log10_mass(model, inputs, 300, QUICK) == pytest.approx(whole, abs=1e-6)
     assert asked == [1, 70, 70, 70, 70, 20]
 

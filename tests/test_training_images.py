@@ -429,3 +429,17 @@ def test_images_train_on_a_gpu_as_on_the_cpu(monkeypatch):
     assert predicted[1] == pytest.approx(predicted[0], abs=1e-3)
     monkeypatch.setattr(batches, "LARGE", 1000)  # read from the computer's memory a batch at a time
     assert same(train(joint, on_gpu, PICTURES, PICTURES, 5, start=start).tensors, one.tensors)
+
+
+def test_what_is_watched_is_scored_and_decides_nothing():
+    rows = np.arange(40)
+    whole, some, rest = (subset(SAMPLES, part) for part in (rows[:24], rows[24:32], rows[32:]))
+    plain, seen = (train(HEAD, QUICK, whole, some, 3, watched=watched) for watched in (None, rest))
+    assert same(network_of(plain), network_of(seen))
+    assert "watched_score" not in plain.curves[-1]
+    model = trained(HEAD, seen)
+    expected = np.abs(predict_log10_mass(model, rest.inputs, 8, QUICK) - rest.log10_mass).mean()
+    assert model.curves["watched_score"].iloc[-1] == pytest.approx(expected, rel=1e-4)
+    assert trained(HEAD, plain).curves["watched_score"].isna().all()
+    with pytest.raises(ValueError, match=r"training and watched share 1 rows, e\.g\. 23"):
+        Fold(0, rows[:24], rows[24:32], rows[23:24])

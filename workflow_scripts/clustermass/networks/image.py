@@ -188,6 +188,10 @@ class BandClassifier(nn.Module):
         """Return the mean cross-entropy of logits (n, classes) and numbers of classes (n,)."""
         return cross_entropy(outputs, labels)
 
+    def score(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the share of samples whose logits (n, classes) are largest for the right class (n,)."""
+        return (outputs.argmax(1) == labels.long()).double().mean()
+
 
 class ImageRegressor(nn.Module):
     """Scaled log10 mass or richness from images of all bands: extractor and regressor in one.

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,11 +25,13 @@ from clustermass.config.base import Section
 from clustermass.config.training import Training
 from clustermass.training.batches import LARGE, Array, Renumbered, Stored
 from clustermass.training.checkpoint import CheckpointError, Identity, load_checkpoint, save_checkpoint
-from clustermass.training.trainer import Samples, Start, State, Trained, TrainingError, train, trained
+from clustermass.training.trainer import Samples, Start, State, Trained, TrainingError, bare, train, trained
 
 Rows = npt.NDArray[np.int64]
 _KEPT_MEMORY = "4000000000"
 """Bytes that glibc keeps for the next step rather than handing back and faulting in again: 1.1 to 2 x in time."""
+
+_LARGE_STATE = 2**23  # bytes
 
 
 @dataclass(frozen=True)
@@ -41,16 +44,21 @@ class Fold:
         Names its checkpoint and stands in its learning curves.
     training, validation : (k,) array
         Rows of the samples; no row stands in both. An empty validation set is none.
+    watched : (k,) array, optional
+        Rows, of neither, on which the network is scored after every epoch, which decides nothing.
     """
 
     number: int
     training: Rows
     validation: Rows
+    watched: Rows | None = None
 
     def __post_init__(self) -> None:
-        shared = np.intersect1d(self.training, self.validation)
-        if len(shared):
-            raise ValueError(f"fold {self.number}: training and validation share {len(shared)} rows, e.g. {shared[0]}")
+        parts = {"training": self.training, "validation": self.validation, "watched": self.watched}
+        given = [(name, rows) for name, rows in parts.items() if rows is not None]
+        for (name, rows), (other, others) in combinations(given, 2):
+            if len(shared := np.intersect1d(rows, others)):
+                raise ValueError(f"fold {self.number}: {name} and {other} share {len(shared)} rows, e.g. {shared[0]}")
 
 
 @dataclass(frozen=True)
@@ -293,19 +301,40 @@ def _train_share(job: _Job, worker: int, say: Callable[[str], None]) -> None:
         fold = job.folds[place]
         training = subset(job.samples, fold.training)
         validation = subset(job.samples, fold.validation) if len(fold.validation) else None
+        watched = None if fold.watched is None else subset(job.samples, fold.watched)
         identity = job.identities[place]
         path = checkpoint_path(job.unfinished, fold.number)
         resume = job.found(place)
         progress.skip(len(resume.curves) if resume else 0)
 
-        def keep(state: State, path: Path = path, identity: Identity = identity, number: int = fold.number) -> None:
-            save_checkpoint(path, state, identity)
+        save = _Saver(path, identity)
+
+        def keep(state: State, save: _Saver = save, number: int = fold.number) -> None:
+            save(state)
             progress.tell(f"fold {number}", state)
 
         seed = identity.seed
         assert seed is not None
-        start = job.starts[place]
-        train(job.network, job.settings, training, validation, seed, start=start, resume=resume, after_epoch=keep)
+        last = train(
+            job.network, job.settings, training, validation, seed,
+            watched=watched, start=job.starts[place], resume=resume, after_epoch=keep,
+        )  # fmt: skip
+        save_checkpoint(path, bare(last), identity)
+
+
+class _Saver:
+    """Writes checkpoints of a training: large ones only as often as this takes at most a tenth of the time."""
+
+    def __init__(self, path: Path, identity: Identity) -> None:
+        self._path, self._identity, self._next = path, identity, 0.0
+
+    def __call__(self, state: State) -> None:
+        begin = time.monotonic()
+        if begin >= self._next:
+            save_checkpoint(self._path, state, self._identity)
+            end = time.monotonic()
+            large = sum(tensor.nbytes for tensor in state.tensors.values()) > _LARGE_STATE
+            self._next = end + 10 * (end - begin) * large
 
 
 def fingerprints(samples: Samples, folds: Sequence[Fold], starts: Sequence[Start | None] = ()) -> list[str]:
@@ -322,7 +351,7 @@ def fingerprints(samples: Samples, folds: Sequence[Fold], starts: Sequence[Start
     marks = []
     for fold, start in zip(folds, starts or [None] * len(folds), strict=True):
         mark = common.copy()
-        for rows in (fold.training, fold.validation):
+        for rows in (fold.training, fold.validation, *([] if fold.watched is None else [fold.watched])):
             mark.update(f"{len(rows)} ".encode())
             mark.update(np.ascontiguousarray(rows, np.int64).data)
         if start:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +17,12 @@ from clustermass.config.image_networks import ExtractorNetwork
 from clustermass.config.training import Training
 from clustermass.contracts import Column, Contract
 from clustermass.networks import build
-from clustermass.training.batches import Array, Batch, BatchMaker, Stored, augmented, split, views
+from clustermass.training.batches import Array, Batch, augmented, split
 from clustermass.training.device import prepared
+from clustermass.training.evaluation import Inputs, arrays_of, cast, loader, outputs_of, tested
 from clustermass.training.labels import Floats, LabelScale, fit_scale
 from clustermass.training.losses import Loss, fit_loss
 from clustermass.training.optimiser import OPTIMISERS, Optimiser, constrained_weights, limit_norms
-
-Inputs = Array | tuple[Array, ...] | BatchMaker
-"""Inputs (n, ...) of all samples, one array for each that the network is called with, or a maker of batches."""
 
 LEARNING_CURVES = Contract(
     "learning_curves",
@@ -36,12 +33,14 @@ LEARNING_CURVES = Contract(
         Column("learning_rate", "float", "", "at the end of the epoch", 0),
         Column("train_loss", "float", "", "mean over the epoch's steps, with dropout"),
         Column("validation_loss", "float", "", "at the end of the epoch, without dropout", missing=True),
+        Column("validation_score", "float", "", "share of right classes, or mean absolute error of labels [dex], on the"
+               " validation set", 0, missing=True),
+        Column("watched_score", "float", "", "the same on samples that decide nothing, as the test set", 0,
+               missing=True),
         Column("label_unit", "float", "dex", "size of one step of the scaled labels", 0),
         Column("kept", "bool", "", "whether the network is that of this epoch"),
     ),
-)
-_EVALUATED = 1000  # samples at a time where no gradient is needed, at most
-_EVALUATED_BYTES = 2**24  # of their inputs, at most; what layers make of images is forty times as large
+)  # fmt: skip
 _CHECKED_BYTES = 2**24  # of inputs at a time
 
 
@@ -79,12 +78,7 @@ class Samples:
     @property
     def arrays(self) -> tuple[Array, ...]:
         """Return the arrays of inputs, of which a maker of batches has none."""
-        return () if callable(self.inputs) else _arrays_of(self.inputs)
-
-
-def _arrays_of(inputs: Array | tuple[Array, ...]) -> tuple[Array, ...]:
-    """Return one or several arrays as several."""
-    return inputs if isinstance(inputs, tuple) else (inputs,)
+        return () if callable(self.inputs) else arrays_of(self.inputs)
 
 
 def _not_finite(array: Array) -> int:
@@ -191,6 +185,7 @@ def train(
     validation: Samples | None,
     seed: int,
     *,
+    watched: Samples | None = None,
     start: Start | None = None,
     resume: State | None = None,
     after_epoch: Callable[[State], None] = lambda _state: None,
@@ -213,6 +208,8 @@ def train(
         `settings.patience` says so, and nothing else.
     seed : int
         Of the first weights, the order of samples, dropout and augmentation.
+    watched : Samples, optional
+        Disjoint from both. How well it is predicted stands in the learning curves, and decides nothing.
     start : Start, optional
         Weights to begin with instead of random ones, and the scale of labels that they know.
     resume : State, optional
@@ -238,6 +235,8 @@ def train(
     """
     if settings.patience and validation is None:
         raise ValueError("patience: expected a validation set, which early stopping reads, got none")
+    if resume and _finished(resume, settings):
+        return resume
     with prepared(settings.device, settings.threads) as device:
         torch.manual_seed(_seed(seed, 0))
         module = build(network)
@@ -250,19 +249,21 @@ def train(
         state = resume or State(scale=known or fit_scale(training.log10_mass, settings.labels))
         if resume:
             _restore(module, optimiser, settings, resume)
-        batches = _loader(training.inputs, device)
+        batches = loader(training.inputs, device)
         labels = _labels(training, state, device)
         loss = _loss_of(module, settings, labels, state.scale)
-        seen = None if validation is None else (_loader(validation.inputs, device), _labels(validation, state, device))
-        for epoch in range(len(state.curves) + 1, settings.epochs + 1):
-            if _stopped(state, settings):
-                break
+        seen = [
+            None if some is None else (loader(some.inputs, device), _labels(some, state, device))
+            for some in (validation, watched)
+        ]
+        while not _finished(state, settings):
+            epoch = len(state.curves) + 1
             torch.manual_seed(_seed(seed, epoch))  # each epoch draws on its own, so that any of them can be resumed
             trained_to = _epoch(module, optimiser, settings, loss, batches, labels)
-            validated = np.nan if seen is None else _loss(module, settings, loss, *seen)
+            found = [tested(module, settings, loss, state.scale, some) for some in seen]
             if not np.isfinite(trained_to):
                 raise TrainingError(f"training: the loss is {trained_to} in epoch {epoch}; lower the learning rate")
-            _note(state, module, optimiser, settings, trained_to, validated)
+            _note(state, module, optimiser, settings, trained_to, *found)
             after_epoch(state)
     return state
 
@@ -295,22 +296,6 @@ def _labels(samples: Samples, state: State, device: torch.device) -> torch.Tenso
     return torch.from_numpy(state.scale.scale(samples.log10_mass).astype(np.float32)).to(device)
 
 
-def _loader(inputs: Inputs, device: torch.device) -> Callable[[torch.Tensor], Batch]:
-    """Return what gives inputs on the device by their numbers."""
-    make: BatchMaker = inputs if callable(inputs) else Stored(_arrays_of(inputs), device)
-
-    def several(rows: torch.Tensor) -> Batch:
-        made = make(rows)
-        return made if isinstance(made, tuple) else (made,)
-
-    return several
-
-
-def _cast(settings: Training, device: torch.device) -> torch.autocast:
-    """Return the context in which the network is evaluated."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
-
-
 def _epoch(
     module: nn.Module,
     optimiser: Optimiser,
@@ -326,7 +311,7 @@ def _epoch(
     order = torch.randperm(len(labels)).to(labels.device)
     for rows in split(order, settings.batch):
         inputs = augmented(batches(rows), settings)  # (batch, ...) each
-        with _cast(settings, labels.device):
+        with cast(settings, labels.device):
             outputs = module(*inputs)  # (batch,)
         found = loss(outputs.float(), labels[rows])
         optimiser.minimise(found)
@@ -334,39 +319,6 @@ def _epoch(
             limit_norms(weights, settings.max_norm)
         total += found.detach() * len(rows)
     return float(total) / len(labels)
-
-
-def _outputs(
-    module: nn.Module,
-    settings: Training,
-    batches: Callable[[torch.Tensor], Batch],
-    rows: torch.Tensor,
-    number: int = 1,
-) -> Iterator[torch.Tensor]:
-    """Yield outputs without dropout for some rows at a time, means over a number of views."""
-    module.eval()
-    size = sum(inputs[0].nbytes for inputs in batches(rows[:1])) if len(rows) else 1
-    with torch.inference_mode():
-        for some in torch.split(rows, max(1, min(_EVALUATED, _EVALUATED_BYTES // size))):
-            inputs = batches(some)
-            with _cast(settings, rows.device):
-                outputs = [module(*view).float() for view in islice(views(inputs, settings), number)]
-            yield torch.stack(outputs).mean(0) if len(outputs) > 1 else outputs[0]
-
-
-def _loss(
-    module: nn.Module,
-    settings: Training,
-    loss: Loss,
-    batches: Callable[[torch.Tensor], Batch],
-    labels: torch.Tensor,
-) -> float:
-    """Return the loss of all samples."""
-    outputs = torch.cat(list(_outputs(module, settings, batches, torch.arange(len(labels), device=labels.device))))
-    with torch.inference_mode():
-        if settings.loss is None and hasattr(module, "loss"):
-            return float(loss(outputs, labels))
-        return float(loss(outputs.double(), labels.double()))
 
 
 def _loss_of(module: nn.Module, settings: Training, labels: torch.Tensor, scale: LabelScale) -> Loss:
@@ -378,10 +330,19 @@ def _loss_of(module: nn.Module, settings: Training, labels: torch.Tensor, scale:
 
 
 def _note(
-    state: State, module: nn.Module, optimiser: Optimiser, settings: Training, loss: float, validated: float
+    state: State,
+    module: nn.Module,
+    optimiser: Optimiser,
+    settings: Training,
+    loss: float,
+    validation: tuple[float, float],
+    watched: tuple[float, float],
 ) -> None:
     """Bring a state up to the end of an epoch."""
+    validated = validation[0]
     losses = {"train_loss": loss, "validation_loss": validated}
+    scores = {"validation_score": validation[1], "watched_score": watched[1]}
+    losses |= {name: value for name, value in scores.items() if np.isfinite(value)}
     row = {"epoch": len(state.curves) + 1, "learning_rate": optimiser.rate(), **losses, "label_unit": state.scale.unit}
     state.curves.append(row)
     state.step = optimiser.step
@@ -417,6 +378,17 @@ def _part(state: State, prefix: str) -> dict[str, torch.Tensor]:
     return {name.removeprefix(prefix): t for name, t in state.tensors.items() if name.startswith(prefix)}
 
 
+def bare(state: State) -> State:
+    """Return a finished training without what only going on would need: the weights that `trained` takes."""
+    weights = _part(state, "kept/") or _part(state, "network/")
+    return replace(state, tensors={f"network/{name}": value for name, value in weights.items()})
+
+
+def _finished(state: State, settings: Training) -> bool:
+    """Return whether nothing is left to be trained."""
+    return len(state.curves) >= settings.epochs or _stopped(state, settings)
+
+
 def _stopped(state: State, settings: Training) -> bool:
     """Return whether the validation loss has not fallen for so long that training stops."""
     return settings.patience is not None and len(state.curves) - 1 - state.best >= settings.patience
@@ -436,7 +408,7 @@ def trained(network: Section, state: State, fold: int = 0) -> Trained:
     with torch.random.fork_rng(devices=[]):
         module = build(network)
     module.load_state_dict(_part(state, "kept/") or _part(state, "network/"))
-    curves = pd.DataFrame(state.curves)
+    curves = pd.DataFrame(state.curves, columns=LEARNING_CURVES.names)
     curves["fold"], curves["kept"] = fold, np.arange(len(curves)) == state.best
     curves = LEARNING_CURVES.validate(curves, "learning curves")
     return Trained(module.eval(), state.scale, curves)
@@ -476,5 +448,5 @@ def _evaluated(model: Trained, inputs: Inputs, number: int, settings: Training, 
     with prepared(settings.device, settings.threads) as device:
         module = copy.deepcopy(model.network).to(device)
         rows = torch.arange(number, device=device)
-        outputs = [part.cpu().numpy() for part in _outputs(module, settings, _loader(inputs, device), rows, views)]
+        outputs = [part.cpu().numpy() for part in outputs_of(module, settings, loader(inputs, device), rows, views)]
     return np.concatenate(outputs)
