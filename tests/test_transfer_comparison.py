@@ -149,6 +149,10 @@ def test_bins_on_an_edge_and_with_too_few():
     empty = comparison.binned_errors(tests, "redshift", 0.05, 2)
     assert empty.empty
     assert list(empty)[:2] == ["redshift", "mae"]
+    figure, (above, below) = plt.subplots(2, 1)
+    comparison.draw_performance(above, below, {"ss_trans": empty, "constant": empty}, 0.01)
+    assert "no bin holds enough clusters" in [text.get_text() for text in above.texts]
+    plt.close(figure)
 
 
 def test_densities_are_sums_of_gaussians():

@@ -199,7 +199,7 @@ def binned_errors(tests: pd.DataFrame, x: str, width: float, fewest: int) -> pd.
                 }
             )
     names = [x, "mae", "mae_error", "residual", "residual_error", "sigma", "floor", "clusters"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=names).astype({name: float for name in names[:-1]} | {"clusters": int})
 
 
 def kernel_density(values: Floats, grid: Floats, width: float) -> Floats:
@@ -352,6 +352,8 @@ def draw_performance(above: Axes, below: Axes, bins: Mapping[str, pd.DataFrame],
         above.errorbar(x, table["mae"], table["mae_error"], elinewidth=1.8, label=look.label, **points)
         below.errorbar(x, table["residual"], table["sigma"], elinewidth=0.7, capsize=2, capthick=0.7, **points)
         below.errorbar(x, table["residual"], table["residual_error"], elinewidth=1.8, **points)
+    if constant.empty:
+        above.text(0.5, 0.5, "no bin holds enough clusters", transform=above.transAxes, ha="center", fontsize=7)
     below.axhline(0, color=style.BLACK, lw=0.6, zorder=0)
     above.set(ylabel="mean absolute error [dex]", ylim=(0, None))
     above.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, borderaxespad=0.2)
