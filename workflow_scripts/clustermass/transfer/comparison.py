@@ -31,7 +31,12 @@ MASS_LOOKS = {
 """Models of masses from images, and what they stand beside."""
 _WEIGHTS = {"imagenet": "ImageNet weights", "file": "weights from a file", "random": "random weights"}
 _AFTER = ("BN", "ReLU")  # layers that belong to the one before
-_PUBLISHED = {"mae": "published_mae", "mae_std": "published_fold_std", "sigma": "published_sigma"}
+_PUBLISHED = {
+    "mae": "published_mae",
+    "mae_std": "published_fold_std",
+    "mae_best": "published_best_fold",
+    "sigma": "published_sigma",
+}
 _SHOWN = ("mae", "mae_low", "mae_high", "mae_std", "mae_best", "trials_std", "sigma", "bias", "clusters")
 _NAMES = {
     "mae_low": "low",
@@ -41,7 +46,7 @@ _NAMES = {
     "trials_std": "trial_std",
 }
 STANDING_COLUMNS = ("model", "compared_with", "published_mae", "mae", "low", "high", "verdict", "published_fold_std",
-                    "fold_std", "best_fold", "trial_std", "published_sigma", "sigma", "bias", "clusters")  # fmt: skip
+                    "fold_std", "published_best_fold", "best_fold", "trial_std", "published_sigma", "sigma", "bias", "clusters")  # fmt: skip
 
 
 def look_of(model: str) -> Look:
