@@ -9,6 +9,8 @@ from pydantic import Field
 from clustermass.config.base import Positive, Section
 from clustermass.config.posterior import Posterior
 
+Count = Annotated[int, Field(ge=1)]
+
 
 class ImagePosterior(Section):
     """Posteriors of masses from images, from the pairs of prediction and label that cross-validation leaves."""
@@ -42,3 +44,32 @@ class ImagePosterior(Section):
             mass_margin_dex=self.mass_margin_dex,
             bootstrap=self.bootstrap,
         )
+
+
+class Speed(Section):
+    """How fast networks of images train on one device."""
+
+    images_per_second: Positive = Field(
+        description="images of one band, 256 pixels along a side, that ResNet-18 trains on in a second"
+    )
+    clusters_per_second: Positive = Field(
+        description="clusters that the published regressor (33.8 million weights) trains on in a second, from features"
+    )
+
+
+class ImagePlan(Section):
+    """Estimates of the time that trainings on images take, before anything is made."""
+
+    cpu: Speed = Field(
+        Speed(images_per_second=20, clusters_per_second=100),
+        description="one core with bfloat16 arithmetic; timings of trainings that are there are used instead."
+        " `python benchmarks/resnet.py` measures the first",
+    )
+    cuda: Speed = Field(
+        Speed(images_per_second=2000, clusters_per_second=10_000),
+        description="one GPU for data centres; a guess: neither was measured",
+    )
+    clusters: Count = Field(26126, description="clusters with images, where `image_sample.clusters` is null")
+    strong: Count = Field(1515, description="those of them with strong labels, where `image_sample.strong` says less")
+    fields: Count = Field(12, description="fields that are cut into tiles, where `tiles.fields` is null")
+    tiles: Count = Field(176, description="tiles of a field")

@@ -124,7 +124,8 @@ def variant_table(numbers: pd.DataFrame, variants: Mapping[str, Variant]) -> pd.
     names = [str(name) for name in numbers["variant"].unique()]
     what = {name: describe(variants[name]) if name in variants else others.get(name, "") for name in names}
     table = pd.DataFrame({"variant": names, "difference": [what[name] for name in names]})
-    for (quantity, reference), part in numbers.groupby(["quantity", "reference"], sort=False):
+    for _, part in numbers.groupby(["quantity", "reference"], sort=False):
+        quantity, reference = (str(part[name].iloc[0]) for name in ("quantity", "reference"))
         column = f"{quantity} vs {reference}" if reference else f"{quantity}{_UNITS[quantity]}"
         cells = {row.variant: _cell(row) for row in part.itertuples()}
         table[column.replace("_", " ")] = [cells.get(name, "") for name in names]
