@@ -46,7 +46,8 @@ _NAMES = {
     "trials_std": "trial_std",
 }
 STANDING_COLUMNS = ("model", "compared_with", "published_mae", "mae", "low", "high", "verdict", "published_fold_std",
-                    "fold_std", "published_best_fold", "best_fold", "trial_std", "published_sigma", "sigma", "bias", "clusters")  # fmt: skip
+                    "fold_std", "published_best_fold", "best_fold", "trial_std", "published_sigma", "sigma", "bias",
+                    "clusters")  # fmt: skip
 
 
 def look_of(model: str) -> Look:
