@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from clustermass.config.base import Positive, Section
+from clustermass.config.base import Fraction, Positive, Section
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -42,6 +42,8 @@ class Occlusion(Section):
         "sky",
         description="what covers: zero, or the median of the image in each channel; black is an object to networks",
     )
+    clusters: Count = Field(4, description="test clusters that are drawn; the first two are Fig. 2 of Liang et al.")
+    band: Literal["u", "g", "r", "i", "z"] = Field("r", description="band that Fig. 2 shows; not stated in the paper")
     batch: Count = Field(32, description="covered images that pass the network at once; memory goes with it")
 
     @field_validator("patch")
@@ -57,6 +59,10 @@ class Attribution(Section):
 
     gradients: IntegratedGradients = IntegratedGradients()
     occlusion: Occlusion = Occlusion()
+    clusters: Count = Field(
+        8, description="test clusters, the richest, for integrated gradients and CAM+IG; the first one is shown"
+    )
+    mark_radius: Fraction = Field(0.03, description="around members and stars, to be on a mark [sides of the image]")
     cam_weights: Literal["attributions", "gradients"] = Field(
         "attributions",
         description="weights of the features in CAM+IG: their integrated gradients, as Lin et al. (2022, section 5.2),"
