@@ -18,8 +18,9 @@ from clustermass.transfer.variants import prepare
 
 with runtime.logged(snakemake):
     settings, scaling, watch = Tiles(**snakemake.params.tiles), Images(**snakemake.params.images), Stopwatch()
-    name = snakemake.wildcards.variant
-    variant, draws = settings.variants[name], settings.draws
+    variant, draws = settings.variants[snakemake.wildcards.variant], settings.draws
+    tiles_of = f"{snakemake.wildcards.source} tiles"
+    about = {"trained_on": f"{tiles_of}, {snakemake.wildcards.variant}"}
     training = settings.training.model_copy(update={"device": snakemake.params.device})
     # The same for all variants, so that they differ in nothing else.
     rng = runtime.generator(snakemake.params.seed, snakemake.rule, {"source": snakemake.wildcards.source})
@@ -38,13 +39,13 @@ with runtime.logged(snakemake):
     with watch("evaluation", 5 * len(names), training.threads):
         predictions = tile_predictions(models, tiles, names, tested, training)
     forest = forest_predictions(tiles, names, tested, settings.forest, trees)
-    seen = {"trained_on": name, "control": name, "meaning": shown(variant, clusters=False)}
+    seen = {**about, "control": about["trained_on"], "meaning": shown(variant, clusters=False)}
     controls = [
         control_row(predictions, {"method": "network", **seen}, chances[0], draws),
         control_row(forest, {"method": "forest", **seen}, chances[1], draws),
     ]
     for (control, less), chance in zip(reduced(variant).items(), chances[2:], strict=False):
-        seen = {"trained_on": name, "control": control, "meaning": shown(less, clusters=False)}
+        seen = {**about, "control": f"{tiles_of}, {control}", "meaning": shown(less, clusters=False)}
         other = prepare(stored.read(every), low, high, less, scaling, chance)
         table = tile_predictions(models, other, names, tested, training)
         controls.append(control_row(table, {"method": "network", **seen}, chance, draws))
