@@ -22,6 +22,7 @@ except ConfigError as error:
 
 
 include: "rules/common.smk"
+include: "rules/common_images.smk"
 include: "rules/validation.smk"
 include: "rules/universe.smk"
 include: "rules/data.smk"
@@ -35,6 +36,7 @@ include: "rules/frames.smk"
 include: "rules/mosaics.smk"
 include: "rules/images.smk"
 include: "rules/realism.smk"
+include: "rules/transfer.smk"
 include: "rules/paper_ho2019.smk"
 include: "rules/paper_kodiramanah2021.smk"
 include: "rules/paper_lin2022.smk"

@@ -24,6 +24,12 @@ wildcard_constraints:
     job="[0-9]+",
     cutout="|".join(config["mosaics"]["cutouts"]),
     scaling="global|per_image",
+    variant="|".join({**config["image_training"]["variants"], **config["tiles"]["variants"]}),
+    model="[a-z0-9_]+",
+    trial="[0-9]+",
+    part="[0-9]+",
+    percent="[0-9.]+",
+    dataset="|".join(config["natural"]["datasets"]),
 
 
 PARENT = config["crossmatch"]["clusters"]
@@ -366,79 +372,3 @@ def summary(source):
             else ""
         )
     )
-
-
-def of_blanks(wildcards):
-    """Return the beginning of names of tables of fields at random places, for the job that draws them."""
-    return "blank_" if int(wildcards.job) == BLANK_JOB else ""
-
-
-def reddening_table(source):
-    """Return the table of reddening where images are corrected for dust; the simulated sky has none."""
-    corrected = source == "archival" and config["images"]["extinction"] != "none"
-    return ["results/archival/images/reddening.parquet"] if corrected else []
-
-
-def realism_settings(*without):
-    """Return how frames are measured, without what a rule does not depend on."""
-    return {key: value for key, value in config["realism"].items() if key not in ("jobs", "targets", *without)}
-
-
-def frame_folders():
-    """Return the folders of local frames that exist, in the archive's folder first."""
-    places = [Path(config["archive"]["folder"]).expanduser()] if config["archive"]["folder"] else []
-    folders = [place / name for place in [*places, Path()] for name in config["frames"]["folders"]]
-    return [str(folder) for folder in folders if folder.is_dir()]
-
-
-def has_frames(source):
-    """Return whether frames are at hand: `all` asks no archive for them; the targets images and liang2020 do."""
-    return source == "simulated" or bool(frame_folders())
-
-
-def frame_listing():
-    """Return a checksum of names and sizes of local frames, so that a change of them is seen."""
-    files = sorted(file for folder in frame_folders() for file in Path(folder).rglob("frame-*"))
-    text = "\n".join(f"{file} {file.stat().st_size}" for file in files)
-    return sha256(text.encode()).hexdigest()
-
-
-def local_fields(source):
-    """Return the table of fields that local frames show, which bounds the sample where nothing is downloaded."""
-    bounded = source == "archival" and not config["frames"]["download"]
-    return "results/archival/frames/local_fields.parquet" if bounded else []
-
-
-def frame_files(source):
-    """Return the folder of simulated frames, which is deleted after use; real ones stay where they are."""
-    return "results/simulated/frames/{job}/files" if source == "simulated" else []
-
-
-def mosaic_jobs(kind):
-    """Return one kind of file of all jobs of mosaics."""
-    return expand(f"results/{{{{source}}}}/mosaics/{{job}}.{kind}", job=range(config["frames"]["jobs"]))
-
-
-def job_stars(source):
-    """Return the tables of stars around clusters that have images: simulated ones, none for real images."""
-    path = "results/simulated/frames/{job}/stars.parquet"
-    return expand(path, job=range(config["frames"]["jobs"])) if source == "simulated" else []
-
-
-def member_files(source):
-    """Return the parent sample's catalogue and its members: simulated ones, local ones, or none."""
-    if source == "simulated":
-        folder = "results/simulated/data"
-        return {"catalogue": f"{folder}/surveys/redmapper.fits", "members": f"{folder}/redmapper_members.fits"}
-    places = [Path(config["archive"]["folder"]).expanduser()] if config["archive"]["folder"] else []
-    pairs = [{key: place / name for key, name in MEMBERS.items()} for place in [*places, Path()]]
-    found = next((pair for pair in pairs if all(path.is_file() for path in pair.values())), {})
-    return {key: str(path) for key, path in found.items()}
-
-
-def measured_frames(source):
-    """Return the frames that the realism page measures, and the folder of simulated ones."""
-    if source == "archival":
-        return {"frames": ["results/archival/frames/local_frames.parquet"]}
-    folders = expand(frame_files(source), job=BLANK_JOB)
-    return {"frames": expand("results/simulated/frames/{job}/frames.parquet", job=BLANK_JOB), "folders": folders}

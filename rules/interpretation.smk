@@ -198,3 +198,213 @@ rule interpretation_checks:
         code=code_version("interpretation/checks.py"),
     script:
         "../workflow_scripts/interpretation/checks.py"
+
+
+rule interpretation_attribution:
+    """Integrated gradients and CAM+IG of clusters that were not trained on (Lin et al. 2022, section 5)."""
+    input:
+        **IMAGE_TABLES,
+        images="results/{source}/images/lin2022_global.zarr.zip",
+        members="results/{source}/images/members.parquet",
+        stars=lambda wildcards: job_stars(wildcards.source),
+        bands="results/{source}/transfer/bands/lin2022/published/models",
+        start="results/{source}/transfer/bands/lin2022/start/models",
+        masses=f"results/{{source}}/transfer/mass/{TABLE2_MODELS[-1]}/0/models",
+    output:
+        maps="results/{source}/interpretation/attribution.safetensors",
+        attention="results/{source}/interpretation/attention.parquet",
+    log:
+        "logs/{source}/interpretation/attribution.log",
+    benchmark:
+        "logs/{source}/interpretation/attribution.benchmark.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 2
+    resources:
+        gpu=ON_GPU,
+        mem_mb=4000,
+        runtime=60,
+    params:
+        attribution=config["attribution"],
+        pictures=config["pictures"],
+        side_mpc=config["mosaics"]["cutouts"]["lin2022"]["side_mpc"],
+        bands=IMAGES["lin2022"]["bands"]["network"],
+        regressor=IMAGES["lin2022"]["regressor"],
+        device=IMAGES["device"],
+        bootstrap_draws=config["interpretation"]["bootstrap_draws"],
+        code=code_version("interpretation/attribution.py"),
+    script:
+        "../workflow_scripts/interpretation/attribution.py"
+
+
+rule interpretation_occlusion:
+    """Probability of the right band with a part of the image covered (Liang et al. 2020, section 3.4)."""
+    input:
+        **IMAGE_TABLES,
+        images="results/{source}/images/liang2020_global.zarr.zip",
+        members="results/{source}/images/members.parquet",
+        stars=lambda wildcards: job_stars(wildcards.source),
+        bands="results/{source}/transfer/bands/liang2020/published/models",
+    output:
+        maps=[
+            "results/{source}/interpretation/occlusion_0.safetensors",
+            "results/{source}/interpretation/occlusion_1.safetensors",
+        ],
+        attention="results/{source}/interpretation/occlusion.parquet",
+    log:
+        "logs/{source}/interpretation/occlusion.log",
+    benchmark:
+        "logs/{source}/interpretation/occlusion.benchmark.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 2
+    resources:
+        gpu=ON_GPU,
+        mem_mb=4000,
+        runtime=60,
+    params:
+        attribution=config["attribution"],
+        pictures=config["pictures"],
+        side_mpc=config["mosaics"]["cutouts"]["liang2020"]["side_mpc"],
+        bands=IMAGES["liang2020"]["bands"]["network"],
+        device=IMAGES["device"],
+        bootstrap_draws=config["interpretation"]["bootstrap_draws"],
+        code=code_version("interpretation/occlusion.py"),
+    script:
+        "../workflow_scripts/interpretation/occlusion.py"
+
+
+rule interpretation_image_uncertainty:
+    """Posteriors of masses from images: coverage, calibration, and masses with their intervals."""
+    input:
+        posteriors=expand("results/{{source}}/posteriors/images/{model}/posteriors.parquet", model=TABLE2_MODELS[::-1]),
+        calibration=expand(
+            "results/{{source}}/posteriors/images/{model}/calibration.parquet", model=TABLE2_MODELS[::-1]
+        ),
+        coverage=expand("results/{{source}}/posteriors/images/{model}/coverage.parquet", model=TABLE2_MODELS[::-1]),
+    output:
+        csv="results/{source}/interpretation/image_uncertainty.csv",
+        pdf=report(
+            "figures/{source}/interpretation/image_uncertainty.pdf",
+            caption="captions/interpretation_image_uncertainty.rst",
+            category="Beyond the papers",
+            labels={"artefact": "uncertainty of masses from images", "data": "{source}"},
+        ),
+        png="figures/{source}/interpretation/image_uncertainty.png",
+    log:
+        "logs/{source}/interpretation/image_uncertainty.log",
+    benchmark:
+        "logs/{source}/interpretation/image_uncertainty.benchmark.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        models=TABLE2_MODELS[::-1],
+        titles=TABLE2_MODELS[::-1],
+        code=code_version("interpretation/image_uncertainty.py"),
+    script:
+        "../workflow_scripts/interpretation/image_uncertainty.py"
+
+
+rule interpretation_image_variants:
+    """What each variant of telling bands apart is worth for mass and richness."""
+    input:
+        bands=lambda wildcards: of_variants(wildcards, "bands/lin2022", "predictions"),
+        mass=lambda wildcards: of_variants(wildcards, "downstream", "mass"),
+        richness=lambda wildcards: of_variants(wildcards, "downstream", "richness"),
+        real=lambda wildcards: real_tiles("predictions"),
+    output:
+        csv=report(
+            "results/{source}/interpretation/image_variants.csv",
+            caption="captions/interpretation_image_variants.rst",
+            category="Beyond the papers",
+            labels={"artefact": "variants of the pre-training", "data": "{source}"},
+        ),
+        md="results/{source}/interpretation/image_variants.md",
+        tex="results/{source}/interpretation/image_variants.tex",
+        numbers="results/{source}/interpretation/image_variants.parquet",
+    log:
+        "logs/{source}/interpretation/image_variants.log",
+    benchmark:
+        "logs/{source}/interpretation/image_variants.benchmark.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        variants=lambda wildcards: {name: IMAGES["variants"][name] for name in compared_variants(wildcards.source)},
+        real=REAL_VARIANTS,
+        interpretation={"bootstrap_draws": config["interpretation"]["bootstrap_draws"]},
+        code=code_version("interpretation/image_variants.py"),
+    script:
+        "../workflow_scripts/interpretation/image_variants.py"
+
+
+rule interpretation_image_controls:
+    """What telling bands rests on, and what choosing the epoch on the test set would have given."""
+    input:
+        controls=lambda wildcards: band_controls(wildcards.source),
+        curves=lambda wildcards: [path for _name, path, _told in watched_curves(wildcards.source)],
+    output:
+        controls_csv=report(
+            "results/{source}/interpretation/image_controls.csv",
+            caption="captions/interpretation_image_controls.rst",
+            category="Beyond the papers",
+            labels={"artefact": "controls of band classification", "data": "{source}"},
+        ),
+        controls_md="results/{source}/interpretation/image_controls.md",
+        controls_tex="results/{source}/interpretation/image_controls.tex",
+        epochs_csv="results/{source}/interpretation/image_epochs.csv",
+        epochs_md="results/{source}/interpretation/image_epochs.md",
+        epochs_tex="results/{source}/interpretation/image_epochs.tex",
+    log:
+        "logs/{source}/interpretation/image_controls.log",
+    benchmark:
+        "logs/{source}/interpretation/image_controls.benchmark.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        trainings=lambda wildcards: [name for name, _path, _told in watched_curves(wildcards.source)],
+        told=lambda wildcards: [told for _name, _path, told in watched_curves(wildcards.source)],
+        code=code_version("interpretation/image_controls.py"),
+    script:
+        "../workflow_scripts/interpretation/image_controls.py"
+
+
+rule interpretation_image_plan:
+    """How long trainings on images take, before anything is made."""
+    output:
+        csv="results/{source}/interpretation/image_plan.csv",
+        md="results/{source}/interpretation/image_plan.md",
+        tex="results/{source}/interpretation/image_plan.tex",
+    log:
+        "logs/{source}/interpretation/image_plan.log",
+    benchmark:
+        "logs/{source}/interpretation/image_plan.benchmark.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    params:
+        plan=config["image_plan"],
+        image_training=IMAGES,
+        image_sample=config["image_sample"],
+        images=config["images"],
+        labels=config["labels"],
+        tiles=config["tiles"],
+        natural=config["natural"],
+        timings="results/{source}/transfer",
+        code=code_version("interpretation/image_plan.py"),
+    script:
+        "../workflow_scripts/interpretation/image_plan.py"

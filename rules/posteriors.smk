@@ -30,3 +30,29 @@ rule posteriors_density:
         code=code_version("posteriors/density.py"),
     script:
         "../workflow_scripts/posteriors/density.py"
+
+
+rule posteriors_images:
+    """Posteriors of masses from images, of an ensemble of networks, and their calibration."""
+    input:
+        predictions=lambda wildcards: [path.format(**wildcards) for path in masses_of(wildcards.model)],
+    output:
+        ensemble="results/{source}/posteriors/images/{model}/ensemble.parquet",
+        posteriors="results/{source}/posteriors/images/{model}/posteriors.parquet",
+        calibration="results/{source}/posteriors/images/{model}/calibration.parquet",
+        coverage="results/{source}/posteriors/images/{model}/coverage.parquet",
+    log:
+        "logs/{source}/posteriors/images/{model}.log",
+    benchmark:
+        "logs/{source}/posteriors/images/{model}.benchmark.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        posterior=config["image_posterior"],
+        code=code_version("posteriors/images.py"),
+    script:
+        "../workflow_scripts/posteriors/images.py"

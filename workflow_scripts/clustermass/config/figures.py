@@ -31,3 +31,9 @@ class Figures(Section):
     kodiramanah2021_example_log10_mass: float = Field(
         14.5, description="mass of the cluster that Kodi Ramanah et al. Fig. 2 shows, log10 M200c [Msun/h]"
     )
+    lin2022_mass_bin_dex: Positive = Field(0.25, description="bins of mass, Lin et al. Fig. 4 [dex]")
+    lin2022_redshift_bin: Positive = Field(0.03, description="bins of redshift, Lin et al. Fig. 5")
+    lin2022_fewest: Annotated[int, Field(ge=1)] = Field(
+        5, description="clusters that a bin, Lin et al. Figs. 4 and 5, or a catalogue's density, Fig. 3, has at least"
+    )
+    lin2022_density_dex: Positive = Field(0.08, description="kernel width of densities, Lin et al. Figs. 3 and 6 [dex]")

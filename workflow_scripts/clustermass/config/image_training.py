@@ -24,7 +24,7 @@ Percent = Annotated[float, Field(gt=0, le=100)]
 
 
 BAND_TRAINING = Training(
-    epochs=20,
+    epochs=15,
     batch=64,
     learning_rate=1e-3,
     decay=0.0,
@@ -38,12 +38,12 @@ BAND_TRAINING = Training(
 """Telling bands apart: what validation sets justify with a thousand images; published: 100 epochs at 1e-4."""
 
 MASS_TRAINING = BAND_TRAINING.model_copy(
-    update={"epochs": 30, "batch": 32, "labels": "standardised", "loss": WeightedScatterLoss(), "precision": "float32"}
+    update={"batch": 32, "labels": "standardised", "loss": WeightedScatterLoss(), "precision": "float32"}
 )
 """Masses from features: Lin et al. (2022, Eq. 3)."""
 
 RICHNESS_TRAINING = BAND_TRAINING.model_copy(
-    update={"epochs": 15, "batch": 16, "labels": "standardised", "loss": AbsoluteScatterLoss()}
+    update={"epochs": 8, "batch": 16, "labels": "standardised", "loss": AbsoluteScatterLoss()}
 )
 """Richness from images: Liang et al. (2020, Eq. 1)."""
 
@@ -140,6 +140,11 @@ class LiangTraining(Section):
     )
     frozen: bool = Field(False, description="whether the extractor stays as it is; false: both learn")
     training: Training = Field(RICHNESS_TRAINING, description="how Base and Ours are trained on richness")
+    min_steps: Annotated[int, Field(ge=0)] = Field(
+        150,
+        description="steps that a training makes at least: on few clusters it passes over them more often than"
+        " `training.epochs`; 0: never",
+    )
     percents: tuple[Percent, ...] = Field((10, 25, 50, 100), description="shares of the training set that train [%]")
     folds: Count = Field(1, description="folds that are trained, of those of `labels.folds` (published: all ten)")
     trials: Count = Field(2, description="trainings of every fit, which differ in their seed and subset")
@@ -158,6 +163,7 @@ VARIANTS = {
     "masked": Variant(stars="masked"),
     "shuffled": Variant(pixels="shuffled"),
     "mobilenet": Variant(backbone="mobilenet_v3_small"),
+    "convnext": Variant(backbone="convnext_tiny"),
 }
 """What is done, or left out, to find what makes features of bands astronomical."""
 
@@ -169,11 +175,17 @@ class ImageTraining(Section):
     lin2022: LinTraining = LinTraining()
     liang2020: LiangTraining = LiangTraining()
     variants: dict[str, Variant] = Field(VARIANTS, description="what is done to images before bands are told apart")
+    compared: tuple[str, ...] = Field(
+        ("published", "start", "per_image", "per_cluster", "noise_matched", "masked"),
+        description="variants that are trained and compared by what follows",
+    )
     masks: Masks = Masks()
 
     @model_validator(mode="after")
     def _names(self) -> ImageTraining:
         for expected in ("published", "start"):
-            if expected not in self.variants:
-                raise ValueError(f"variants: expected '{expected}' among them, got {', '.join(self.variants)}")
+            if expected not in self.compared:
+                raise ValueError(f"compared: expected '{expected}' among them, got {', '.join(self.compared)}")
+        if unknown := [name for name in self.compared if name not in self.variants]:
+            raise ValueError(f"compared: expected some of {', '.join(self.variants)}, got {unknown[0]}")
         return self

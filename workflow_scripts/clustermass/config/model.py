@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from clustermass.config.attribution import Attribution
 from clustermass.config.base import Cosmology, Section
 from clustermass.config.catalogues import CATALOGUES, Archive, Catalogue
 from clustermass.config.checks import Checks
@@ -25,8 +26,11 @@ from clustermass.config.figures import Figures
 from clustermass.config.flow import NeuralFlow
 from clustermass.config.frames import Frames, Images, ImageSample, Mosaics
 from clustermass.config.galaxies import Galaxies
+from clustermass.config.image_results import ImagePlan, ImagePosterior
+from clustermass.config.image_training import ImageTraining
 from clustermass.config.interpretation import Interpretation
 from clustermass.config.mock_observation import MockObservation
+from clustermass.config.natural import Natural
 from clustermass.config.nbody import Nbody
 from clustermass.config.networks import Networks
 from clustermass.config.observed import GALWCAT19, Observed
@@ -38,6 +42,7 @@ from clustermass.config.simulated import Lightcone, Spectroscopy
 from clustermass.config.sky import Sky
 from clustermass.config.snapshot import Snapshot
 from clustermass.config.survey_mock import SURVEY_MOCKS, SurveyMock
+from clustermass.config.tiles import Tiles
 from clustermass.config.training import CNN3D_TRAINING, Training
 from clustermass.config.universe import Universe
 from clustermass.config.validation import Validation
@@ -94,6 +99,12 @@ class Config(Section):
     )
     neural_flow: NeuralFlow = NeuralFlow()
     posterior: Posterior = Posterior()
+    image_training: ImageTraining = ImageTraining()
+    image_posterior: ImagePosterior = ImagePosterior()
+    image_plan: ImagePlan = ImagePlan()
+    tiles: Tiles = Tiles()
+    natural: Natural = Natural()
+    attribution: Attribution = Attribution()
     checks: Checks = Checks()
     interpretation: Interpretation = Interpretation()
     observed: Observed = Observed()
