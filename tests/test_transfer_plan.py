@@ -35,7 +35,7 @@ from clustermass.transfer.plan import (
 
 SIZES = Sizes(clusters=200, strong=100, pixels=256, folds=10, validation=0.1, test=0.2)
 SETTINGS = ImageTraining(
-    variants={"published": Variant(), "start": Variant(trained=False)},
+    compared=("published", "start"),
     lin2022=LinTraining(trials=3),
     liang2020=LiangTraining(percents=(50, 100), folds=10, trials=4, min_steps=0),
 )
@@ -92,8 +92,12 @@ def test_masses_train_on_weak_labels_once_and_on_strong_ones_in_every_fold(works
     baseline = works[("transfer_mass", "baseline")]
     assert (baseline.jobs, baseline.fits, baseline.images) == (3, 30, 3 * strong)
     trans = works[("transfer_mass", "ss_trans")]
-    assert (trans.jobs, trans.fits, trans.images) == (6, 33, 0)
-    assert trans.clusters == pytest.approx(3 * (strong + weak))
+    assert (trans.jobs, trans.fits, trans.images) == (3, 30, 0)
+    assert trans.clusters == pytest.approx(3 * strong)
+    first = works[("transfer_weak", "ss_trans")]
+    assert (first.jobs, first.fits) == (3, 3)
+    assert first.clusters == pytest.approx(3 * weak)
+    assert ("transfer_weak", "trans") not in works
     assert trans.cluster_units < 0.2 * trans.clusters
     assert works[("transfer_downstream", "start")].fits == 21
 
@@ -155,7 +159,9 @@ def test_speeds_are_those_of_trainings_that_are_done():
         "bands": SETTINGS.lin2022.bands.model_dump(),
     }
     bands = {"settings": settings | {"variant": Variant().model_dump()}, "wildcards": {}}
-    lin2022 = {"device": "cpu", "lin2022": SETTINGS.lin2022.model_dump()}
+    own = SETTINGS.lin2022.model_dump()
+    models = {name: own["models"][name] for name in ("ss_trans", "baseline")}
+    lin2022 = {"device": "cpu", "lin2022": {**own, "models": models}}
     mass = {"settings": lin2022, "wildcards": {"model": "ss_trans"}}
     baseline = {"settings": lin2022, "wildcards": {"model": "baseline"}}
     done = [

@@ -19,7 +19,8 @@ with runtime.logged(snakemake):
     controls = contracts.read_joined(snakemake.input.controls, CONTROLS)
     outputs = {kind: snakemake.output[f"controls_{kind}"] for kind in ("csv", "md", "tex")}
     style.write_paper_table(controls, outputs, snakemake.wildcards.source, CONTROLLED)
-    told = dict(zip(snakemake.params.trainings, snakemake.params.told, strict=True))
+    targets = zip(snakemake.params.trainings, snakemake.params.told, strict=True)  # bands, mass or richness
+    told = {training: target == "bands" for training, target in targets}
     curves = contracts.read_tables(list(told), snakemake.input.curves, LEARNING_CURVES)
     epochs = choices_of_epochs(curves, told)
     outputs = {kind: snakemake.output[f"epochs_{kind}"] for kind in ("csv", "md", "tex")}

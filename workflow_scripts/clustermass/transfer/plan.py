@@ -22,7 +22,7 @@ from clustermass.config.crossmatch import Labels
 from clustermass.config.frames import Images, ImageSample
 from clustermass.config.image_networks import LIN_BANDS, LIN_MASS, BandNetwork, BaselineNetwork, RegressorNetwork
 from clustermass.config.image_results import ImagePlan, Speed
-from clustermass.config.image_training import BandTask, ImageTraining, MassModel, Variant
+from clustermass.config.image_training import BandTask, ImageTraining, LiangTraining, LinTraining, MassModel, Variant
 from clustermass.config.natural import Natural
 from clustermass.config.tiles import Tiles
 from clustermass.contracts import Column, Contract
@@ -113,52 +113,55 @@ def sizes_of(sample: ImageSample, images: Images, labels: Labels, plan: ImagePla
 
 def cluster_work(settings: ImageTraining, sizes: Sizes) -> list[Work]:
     """Return all trainings on images of clusters."""
-    works = [
-        _bands("lin2022", name, settings.lin2022.bands, v, settings, sizes) for name, v in settings.variants.items()
-    ]
-    works.append(_bands("liang2020", "published", settings.liang2020.bands, Variant(), settings, sizes))
-    works += [_mass(name, model, settings, sizes) for name, model in settings.lin2022.models.items()]
-    works += [_downstream(name, variant, settings, sizes) for name, variant in settings.variants.items()]
-    return works + [_richness(percent, settings, sizes) for percent in settings.liang2020.percents]
+    lin2022, liang2020 = settings.lin2022, settings.liang2020
+    variants = {name: settings.variants[name] for name in settings.compared}
+    works = [_bands(f"lin2022: {name}", lin2022.bands, v, lin2022.views, sizes) for name, v in variants.items()]
+    works.append(_bands("liang2020: published", liang2020.bands, Variant(), 1, sizes))
+    for name, model in lin2022.models.items():
+        if model.weak:
+            works.append(_masses("transfer_weak", name, model, 1, _weak(lin2022, sizes), lin2022, sizes))
+        works.append(_masses("transfer_mass", name, model, sizes.folds, _strong(lin2022, sizes), lin2022, sizes))
+    works += [_downstream(name, variant, settings, sizes) for name, variant in variants.items()]
+    return works + [_richness(percent, liang2020, sizes) for percent in liang2020.percents]
 
 
-def _bands(cutout: str, name: str, task: BandTask, variant: Variant, settings: ImageTraining, sizes: Sizes) -> Work:
+def _bands(what: str, task: BandTask, variant: Variant, views: int, sizes: Sizes) -> Work:
     """Return the band classification of one variant, with features of all clusters."""
     images = len(BANDS) * sizes.clusters
     epochs = task.training.epochs if variant.trained else 0
     seen = images * (1 - sizes.validation - sizes.test) * epochs
-    looked = images * ((sizes.validation + sizes.test) * (epochs + 1) + settings.lin2022.views)
+    looked = images * ((sizes.validation + sizes.test) * (epochs + 1) + views)
     units = (seen + _LOOK * looked) * image_cost(variant_network(task.network, variant), sizes.pixels)
-    return Work("transfer_bands", f"{cutout}: {name}", 1, int(variant.trained), seen, image_units=units)
+    return Work("transfer_bands", what, 1, int(variant.trained), seen, image_units=units)
 
 
-def _mass(name: str, model: MassModel, settings: ImageTraining, sizes: Sizes) -> Work:
-    """Return the weak and strong trainings of one model of masses."""
-    lin2022 = settings.lin2022
-    seen = lin2022.trials * (_strong(settings, sizes) + (_weak(settings, sizes) if model.weak else 0))
-    jobs, fits = lin2022.trials * (1 + model.weak), lin2022.trials * (sizes.folds + model.weak)
+def _masses(
+    rule: str, name: str, model: MassModel, fits: int, clusters: float, settings: LinTraining, sizes: Sizes
+) -> Work:
+    """Return trainings of one model of masses that pass over so many clusters, in every trial."""
+    seen, fits, jobs = settings.trials * clusters, settings.trials * fits, settings.trials
     if model.kind == "baseline":
-        units = seen * (1 + _LOOK / (sizes.folds - 2)) * image_cost(lin2022.baseline, sizes.pixels)
-        return Work("transfer_mass", name, jobs, fits, images=seen, image_units=units)
-    units = seen * regressor_cost(lin2022.regressor, lin2022.bands.network)
-    return Work("transfer_mass", name, jobs, fits, clusters=seen, cluster_units=units)
+        units = seen * (1 + _LOOK / (sizes.folds - 2)) * image_cost(settings.baseline, sizes.pixels)
+        return Work(rule, name, jobs, fits, images=seen, image_units=units)
+    units = seen * regressor_cost(settings.regressor, settings.bands.network)
+    return Work(rule, name, jobs, fits, clusters=seen, cluster_units=units)
 
 
-def _weak(settings: ImageTraining, sizes: Sizes) -> float:
+def _weak(settings: LinTraining, sizes: Sizes) -> float:
     """Return how many clusters a weak training passes over; one fold validates."""
-    return (sizes.clusters - sizes.strong) * (1 - 1 / sizes.folds) * settings.lin2022.weak.epochs
+    return (sizes.clusters - sizes.strong) * (1 - 1 / sizes.folds) * settings.weak.epochs
 
 
-def _strong(settings: ImageTraining, sizes: Sizes) -> float:
+def _strong(settings: LinTraining, sizes: Sizes) -> float:
     """Return how many clusters the strong trainings of all folds pass over; a fold leaves out two parts."""
-    return sizes.strong * (sizes.folds - 2) * settings.lin2022.strong.epochs
+    return sizes.strong * (sizes.folds - 2) * settings.strong.epochs
 
 
 def _downstream(name: str, variant: Variant, settings: ImageTraining, sizes: Sizes) -> Work:
     """Return trainings on mass and on richness from the features of one variant."""
     lin2022, liang2020 = settings.lin2022, settings.liang2020
     network = variant_network(lin2022.bands.network, variant)
-    masses = _weak(settings, sizes) + _strong(settings, sizes)
+    masses = _weak(lin2022, sizes) + _strong(lin2022, sizes)
     epochs = share_training(liang2020, 100, sizes.clusters, sizes.folds).epochs
     richness = sizes.clusters * (sizes.folds - 2) * epochs
     units = masses * regressor_cost(lin2022.regressor, network) + richness * regressor_cost(
@@ -168,9 +171,8 @@ def _downstream(name: str, variant: Variant, settings: ImageTraining, sizes: Siz
     return Work("transfer_downstream", name, 1, fits, clusters=masses + richness, cluster_units=units)
 
 
-def _richness(percent: float, settings: ImageTraining, sizes: Sizes) -> Work:
+def _richness(percent: float, liang2020: LiangTraining, sizes: Sizes) -> Work:
     """Return Base and Ours on one share of the training set."""
-    liang2020, network = settings.liang2020, settings.liang2020.bands.network
     jobs = 2 * parts(liang2020, percent, sizes.clusters, sizes.folds)
     fits = 2 * liang2020.folds * liang2020.trials
     epochs = share_training(liang2020, percent, sizes.clusters, sizes.folds).epochs
@@ -179,8 +181,8 @@ def _richness(percent: float, settings: ImageTraining, sizes: Sizes) -> Work:
     views = liang2020.training.views
     looked = fits * each * (epochs + 2 * views) if not liang2020.frozen else jobs * sizes.clusters * views
     images = 0.0 if liang2020.frozen else clusters * len(BANDS)
-    units = (images + _LOOK * looked * len(BANDS)) * image_cost(network, sizes.pixels)
-    regressor = clusters * regressor_cost(liang2020.regressor, network)
+    units = (images + _LOOK * looked * len(BANDS)) * image_cost(liang2020.bands.network, sizes.pixels)
+    regressor = clusters * regressor_cost(liang2020.regressor, liang2020.bands.network)
     return Work("transfer_richness", f"{percent:g} %, Base and Ours", jobs, fits, images, clusters, units, regressor)
 
 
@@ -267,7 +269,7 @@ def _unit_of(settings: Mapping[str, Any], wildcards: Mapping[str, Any]) -> tuple
         pixels = Images(**settings["images"]).pixels
         return ("image", image_cost(variant_network(task.network, variant), pixels)) if variant.trained else None
     if "lin2022" in settings and "model" in wildcards:
-        lin2022 = ImageTraining(lin2022=settings["lin2022"]).lin2022
+        lin2022 = LinTraining(**settings["lin2022"])
         if lin2022.models[wildcards["model"]].kind == "transfer":
             return "cluster", regressor_cost(lin2022.regressor, lin2022.bands.network)
     return None
