@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from clustermass.published import published
 from clustermass.transfer.contracts import RICHNESS_PREDICTIONS
 from clustermass.transfer.fractions import compare_fractions, constant_errors, paper_table
 from clustermass.transfer.scores import compare, scores
@@ -176,3 +179,22 @@ def test_one_halo_has_no_interval() -> None:
     models = {name: predictions({100: np.full((4, 1), 0.1)}, groups=1) for name in ("base", "ours")}
     with pytest.raises(ValueError, match="two groups"):
         compare_fractions(models, np.random.default_rng(1), DRAWS, nothing)
+
+
+def test_published_gains_follow_from_the_published_table() -> None:
+    def number(name: str) -> float:
+        found = published("liang2020", "table1", name)
+        assert found is not None, name
+        return found
+
+    percents: Any = number("percents")
+    error = {
+        name: [number(f"{name}_{p:g}") for p in percents]
+        for name in ("mae_base", "mae_ours", "sigma_base", "sigma_ours")
+    }
+    for metric, at_one in (("mae", 82.49), ("sigma", 61.17)):  # the text says 61.70 of the latter
+        base, ours = error[f"{metric}_base"], error[f"{metric}_ours"]
+        assert 100 * (1 - ours[-1] / base[-1]) == pytest.approx(number(f"{metric}_gain_100"), abs=0.01)
+        assert 100 * (1 - ours[0] / base[0]) == pytest.approx(at_one, abs=0.01)
+        enough = next(p for p, each in zip(percents, ours, strict=True) if each <= base[-1])
+        assert enough == number(f"{metric}_labels")

@@ -40,7 +40,7 @@ with runtime.logged(snakemake):
     chosen = attributions.richest_tested(sample, settings.clusters)
     here = clusters.set_index("id", drop=False).loc[sample.clusters[chosen]]
     light = images.read(sample.rows[chosen])
-    with prepared(params.device, snakemake.threads) as device:
+    with prepared(params.device, 1) as device:
         seen = torch.from_numpy(light).to(device)
         classifier, start = (load_trained(folder, bands).network.to(device) for folder in (paths.bands, paths.start))
         found = attributions.band_maps(classifier, seen, settings.gradients)

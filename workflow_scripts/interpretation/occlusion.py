@@ -26,7 +26,7 @@ with runtime.logged(snakemake):
     here = clusters.set_index("id", drop=False).loc[sample.clusters[chosen]]
     light, maps, whole = images.read(sample.rows[chosen]), [], []
     progress = runtime.Progress("clusters")
-    with prepared(params.device, snakemake.threads) as device:
+    with prepared(params.device, 1) as device:
         classifier = load_trained(paths.bands, BandNetwork(**params.bands)).network.to(device)
         for done, image in enumerate(light, 1):
             found = attributions.covered_maps(classifier, torch.from_numpy(image[None]).to(device), settings.occlusion)
