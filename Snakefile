@@ -22,7 +22,6 @@ except ConfigError as error:
 
 
 include: "rules/common.smk"
-include: "rules/common_images.smk"
 include: "rules/validation.smk"
 include: "rules/universe.smk"
 include: "rules/data.smk"

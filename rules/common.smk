@@ -372,3 +372,6 @@ def summary(source):
             else ""
         )
     )
+
+
+include: "common_images.smk"

@@ -219,7 +219,7 @@ rule interpretation_attribution:
         "logs/{source}/interpretation/attribution.benchmark.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         gpu=ON_GPU,
         mem_mb=4000,
@@ -232,6 +232,7 @@ rule interpretation_attribution:
         regressor=IMAGES["lin2022"]["regressor"],
         device=IMAGES["device"],
         bootstrap_draws=config["interpretation"]["bootstrap_draws"],
+        seed=config["seed"],
         code=code_version("interpretation/attribution.py"),
     script:
         "../workflow_scripts/interpretation/attribution.py"
@@ -257,7 +258,7 @@ rule interpretation_occlusion:
         "logs/{source}/interpretation/occlusion.benchmark.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         gpu=ON_GPU,
         mem_mb=4000,
@@ -269,6 +270,7 @@ rule interpretation_occlusion:
         bands=IMAGES["liang2020"]["bands"]["network"],
         device=IMAGES["device"],
         bootstrap_draws=config["interpretation"]["bootstrap_draws"],
+        seed=config["seed"],
         code=code_version("interpretation/occlusion.py"),
     script:
         "../workflow_scripts/interpretation/occlusion.py"
@@ -340,6 +342,7 @@ rule interpretation_image_variants:
         variants=lambda wildcards: {name: IMAGES["variants"][name] for name in compared_variants(wildcards.source)},
         real=REAL_VARIANTS,
         interpretation={"bootstrap_draws": config["interpretation"]["bootstrap_draws"]},
+        seed=config["seed"],
         code=code_version("interpretation/image_variants.py"),
     script:
         "../workflow_scripts/interpretation/image_variants.py"
@@ -408,3 +411,9 @@ rule interpretation_image_plan:
         code=code_version("interpretation/image_plan.py"),
     script:
         "../workflow_scripts/interpretation/image_plan.py"
+
+
+rule image_plan:
+    """How many hours of GPUs, or of cores, trainings on images take as configured."""
+    input:
+        expand("results/{source}/interpretation/image_plan.csv", source=config["source"]),

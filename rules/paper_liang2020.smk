@@ -149,6 +149,7 @@ rule liang2020_fig02:
     params:
         occlusion=config["attribution"]["occlusion"],
         side_mpc=config["mosaics"]["cutouts"]["liang2020"]["side_mpc"],
+        weights=IMAGES["liang2020"]["bands"]["network"]["extractor"]["weights"],
         code=code_version("liang2020/fig02_occlusion.py"),
     script:
         "../workflow_scripts/liang2020/fig02_occlusion.py"
@@ -240,6 +241,7 @@ rule liang2020_figS2:
     params:
         draws=config["interpretation"]["bootstrap_draws"],
         seed=config["seed"],
+        weights=IMAGES["liang2020"]["bands"]["network"]["extractor"]["weights"],
         code=code_version("liang2020/figS2_curves.py"),
     script:
         "../workflow_scripts/liang2020/figS2_curves.py"

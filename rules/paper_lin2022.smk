@@ -20,6 +20,11 @@ rule lin2022:
             table=["counts", "table1", *trained_images(config["source"], ["table2"])],
             kind=["csv", "md", "tex"],
         ),
+        expand(
+            "results/{source}/interpretation/{name}.csv",
+            source=config["source"],
+            name=trained_images(config["source"], ["image_uncertainty", "image_variants", "image_controls"]),
+        ),
 
 
 rule lin2022_fig01:

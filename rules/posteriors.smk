@@ -53,6 +53,7 @@ rule posteriors_images:
         runtime=20,
     params:
         posterior=config["image_posterior"],
+        seed=config["seed"],
         code=code_version("posteriors/images.py"),
     script:
         "../workflow_scripts/posteriors/images.py"

@@ -190,6 +190,7 @@ rule transfer_cut:
     params:
         tiles={key: config["tiles"][key] for key in ("pixels", "binning", "fields")},
         images=config["images"],
+        seed=config["seed"],
         code=code_version("transfer/cut.py"),
     script:
         "../workflow_scripts/transfer/cut.py"
@@ -248,6 +249,7 @@ rule transfer_empty:
         images=config["images"],
         side_mpc=config["mosaics"]["cutouts"]["lin2022"]["side_mpc"],
         pixel_arcsec=config["mosaics"]["pixel_arcsec"],
+        seed=config["seed"],
         code=code_version("transfer/empty.py"),
     script:
         "../workflow_scripts/transfer/empty.py"
@@ -280,6 +282,7 @@ rule transfer_controls:
         variant=IMAGES["variants"]["published"],
         tiles={key: config["tiles"][key] for key in ("forest", "draws")},
         images=config["images"],
+        seed=config["seed"],
         code=code_version("transfer/controls.py"),
     script:
         "../workflow_scripts/transfer/controls.py"
@@ -309,6 +312,7 @@ rule transfer_natural:
         sky=config["sky"],
         pictures=config["pictures"],
         cosmology=config["cosmology"],
+        seed=config["seed"],
         code=code_version("transfer/natural.py"),
     script:
         "../workflow_scripts/transfer/natural.py"

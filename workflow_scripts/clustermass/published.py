@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,5 +19,12 @@ def published(paper: str, artefact: str, quantity: str, file: str | Path = FILE)
     paper, artefact, quantity : str
         E.g. 'lin2022', 'counts', 'planck'.
     """
-    entry: dict[str, Any] = yaml.safe_load(Path(file).read_text())[paper][artefact].get(quantity, {})
+    entry: dict[str, Any] = _numbers(Path(file))[paper][artefact].get(quantity, {})
     return entry.get("value")
+
+
+@cache
+def _numbers(file: Path) -> dict[str, Any]:
+    """Return all numbers of a file, read once."""
+    numbers: dict[str, Any] = yaml.safe_load(file.read_text())
+    return numbers

@@ -41,7 +41,7 @@ with runtime.logged(snakemake):
     print(f"{len(split.training)} clusters train, {len(split.validation)} validate, {len(split.test)} test; {note}")
     with watch("training", 5 * len(split.training) * (training.epochs if variant.trained else 1), training.threads):
         if variant.trained:
-            model = train_bands(images, split, network, training, fits, folder=snakemake.output.models)
+            model = train_bands(images, split, network, training, fits, watch=True, folder=snakemake.output.models)
         else:
             model = untrained(network, training, fits, snakemake.output.models)
     with watch("evaluation", 5 * (len(split.validation) + len(split.test)), training.threads):

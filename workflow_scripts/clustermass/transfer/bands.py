@@ -55,6 +55,7 @@ def train_bands(
     training: Training,
     rng: np.random.Generator,
     *,
+    watch: bool = False,
     folder: str | Path | None = None,
     say: Callable[[str], None] = print,
 ) -> Trained:
@@ -72,6 +73,8 @@ def train_bands(
     network : BandNetwork
     training : Training
     rng : numpy.random.Generator
+    watch : bool
+        Whether clusters that test are scored after every epoch, for the learning curves; it decides nothing.
     folder : path, optional
         Where the checkpoint goes; see `folds.train_folds`, which resumes it.
     say : callable
