@@ -83,7 +83,7 @@ def accuracy(table):
 
 
 def test_planted_bands_are_told_apart_on_clusters_that_did_not_train():
-    model = trained_on(IMAGES)
+    model = trained_on(IMAGES, watch=True)
     table = band_predictions(model, IMAGES, SAMPLE, band_rows(SAMPLE), QUICK)
     assert len(table) == 5 * 18
     assert set(table.loc[table["role"] == "test", "image"]) == set(SAMPLE.clusters[24:])

@@ -68,8 +68,7 @@ def train_bands(
     images : array of float32, shape (n, 5, h, w)
         In [0, 1], ugriz.
     split : Split
-        Clusters that train and validate, by their place in `images`; those that test are scored each epoch, which
-        decides nothing.
+        Clusters that train and validate, by their place in `images`.
     network : BandNetwork
     training : Training
     rng : numpy.random.Generator
@@ -97,7 +96,8 @@ def train_bands(
     """
     bands = images.shape[1]
     samples = Samples(band_images(images), np.tile(np.arange(bands, dtype=np.float64), len(images)))
-    fold = Fold(0, *(part_rows(rows, bands) for rows in (split.training, split.validation, split.test)))
+    seen = (split.training, split.validation, *([split.test] if watch else []))
+    fold = Fold(0, *(part_rows(rows, bands) for rows in seen))
     numbers = training.model_copy(update={"labels": "raw"})
     start = extractor_start(network)
     return train_folds(network, numbers, samples, [fold], rng, 1, start=start, folder=folder, say=say)[0]
