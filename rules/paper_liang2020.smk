@@ -266,7 +266,7 @@ rule liang2020_figS3:
     benchmark:
         "logs/{source}/liang2020/figS3.benchmark.tsv"
     conda:
-        "../envs/torch.yaml"
+        "../envs/cpu.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -274,7 +274,7 @@ rule liang2020_figS3:
     params:
         titles={name: each["title"] for name, each in config["natural"]["datasets"].items()},
         missing={
-            name: each["wanted"]
+            name: f"{each['wanted']} at {each['images']['path']}, in archive.folder or here"
             for name, each in config["natural"]["datasets"].items()
             if name not in natural_datasets()
         },

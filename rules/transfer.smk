@@ -295,7 +295,7 @@ rule transfer_natural:
     output:
         scores="results/{source}/transfer/natural/{dataset}/scores.parquet",
         curves="results/{source}/transfer/natural/{dataset}/curves.parquet",
-        models=directory("results/{source}/transfer/natural/{dataset}/models"),
+        models=temp(directory("results/{source}/transfer/natural/{dataset}/models")),
     log:
         "logs/{source}/transfer/natural/{dataset}.log",
     benchmark:

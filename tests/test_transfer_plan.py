@@ -132,7 +132,7 @@ def test_tiles_and_natural_images():
     natural = Natural()
     trained = 10 * natural.datasets["cifar10"].images.per_class * (1 - natural.validation)
     shares = sum(natural.percents) / 100
-    expected = trained * (6 * natural.pretraining.epochs + 2 * shares * natural.training.epochs) * natural.trials
+    expected = trained * (6 * natural.pretraining.epochs + 2 * natural.trials * shares * natural.training.epochs)
     assert works[0].images == pytest.approx(expected)
     other = natural.model_copy(update={"datasets": {"cats": natural.datasets["cifar10"]}})
     assert natural_work(other) == []

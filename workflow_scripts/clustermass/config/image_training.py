@@ -24,7 +24,7 @@ Percent = Annotated[float, Field(gt=0, le=100)]
 
 
 BAND_TRAINING = Training(
-    epochs=15,
+    epochs=12,
     batch=64,
     learning_rate=1e-3,
     decay=0.0,
@@ -141,11 +141,11 @@ class LiangTraining(Section):
     frozen: bool = Field(False, description="whether the extractor stays as it is; false: both learn")
     training: Training = Field(RICHNESS_TRAINING, description="how Base and Ours are trained on richness")
     min_steps: Annotated[int, Field(ge=0)] = Field(
-        150,
+        60,
         description="steps that a training makes at least: on few clusters it passes over them more often than"
         " `training.epochs`; 0: never",
     )
-    percents: tuple[Percent, ...] = Field((10, 25, 50, 100), description="shares of the training set that train [%]")
+    percents: tuple[Percent, ...] = Field((10, 50, 100), description="shares of the training set that train [%]")
     folds: Count = Field(1, description="folds that are trained, of those of `labels.folds` (published: all ten)")
     trials: Count = Field(2, description="trainings of every fit, which differ in their seed and subset")
     job_minutes: Annotated[float, Field(gt=0)] = Field(20.0, description="fits are batched into jobs of about so long")

@@ -209,12 +209,12 @@ def natural_work(settings: Natural) -> list[Work]:
         classes, training, test, side = known
         most = dataset.images.per_class or training
         trained = classes * min(most, training) * (1 - settings.validation)
-        shares = 2 * sum(settings.percents) / 100
-        seen = settings.trials * trained * (6 * settings.pretraining.epochs + shares * settings.training.epochs)
-        looked = settings.trials * classes * min(most, test) * (6 + 2 * len(settings.percents))
+        shares = 2 * settings.trials * sum(settings.percents) / 100
+        seen = trained * (6 * settings.pretraining.epochs + shares * settings.training.epochs)
+        finetuned = 2 * settings.trials * len(settings.percents)
+        looked = classes * min(most, test) * (6 + finetuned)
         units = (seen + _LOOK * looked) * image_cost(settings.network, dataset.images.side or side)
-        fits = settings.trials * (1 + 2 * len(settings.percents))
-        works.append(Work("transfer_natural", dataset.title, 1, fits, seen, image_units=units))
+        works.append(Work("transfer_natural", dataset.title, 1, 1 + finetuned, seen, image_units=units))
     return works
 
 
