@@ -20,8 +20,19 @@ FRAMED = {f"frames_{name}": 1 for name in ("sample", "fields_simulated", "plan",
 MOSAICS = {"mosaics_job": 2, "mosaics_table": 1, "images_inputs": 4, **SHOWN}
 IMAGED = {**FRAMED, "frames_simulated": 2, **MOSAICS, "realism_catalogue": 2}
 BLANK = {"frames_blank_galaxies": 1, "frames_simulated": 3, "realism_measure": 1, "realism_pictures": 1}
+BLANK |= {"transfer_empty": 1, "transfer_controls": 1, "interpretation_image_controls": 1}
 ON_FRAMES = {name: jobs for name, jobs in IMAGED.items() if name not in FRAMED}
-RELABELLED = {"crossmatch_labels": 1, **PAGES, **SHOWN}
+TRAINED_ON_IMAGES = {"transfer_bands": 4, "transfer_weak": 4, "transfer_mass": 6, "transfer_downstream": 3}
+TRAINED_ON_IMAGES |= {"transfer_richness": 4, "transfer_controls": 1, "posteriors_images": 3}
+TRAINED_ON_IMAGES |= {f"interpretation_{name}": 1 for name in ("attribution", "occlusion")}
+TRAINED_ON_IMAGES |= {f"interpretation_image_{name}": 1 for name in ("uncertainty", "variants", "controls")}
+TRAINED_ON_IMAGES |= {f"lin2022_{name}": 1 for name in ("fig03", "fig04", "fig05", "fig06", "fig07", "table2")}
+TRAINED_ON_IMAGES |= {f"liang2020_{name}": 1 for name in ("fig02", "figS2", "table1")}
+EMPTY = {"transfer_empty": 1, "transfer_controls": 1, "interpretation_image_controls": 1}
+NATURAL = {"transfer_natural": 1, "liang2020_figS3": 1}
+ON_FRAMES |= TRAINED_ON_IMAGES
+IMAGED |= {**TRAINED_ON_IMAGES, **EMPTY}
+RELABELLED = {"crossmatch_labels": 1, **PAGES, **SHOWN, **TRAINED_ON_IMAGES}
 LABELLED = {**MATCHES, **RELABELLED, **IMAGED}
 ON_OBSERVED = {f"kodiramanah2021_{name}": 1 for name in ("fig10", "figA1", "masses")}
 WEIGHED = {"observed_masses": 1, **ON_OBSERVED}
@@ -57,6 +68,17 @@ GAINED = {"interpretation_information_gain": 1, "kodiramanah2021_fig09": 1}
 ON_HO2019 = {"training_cnn3d": 1, "training_flow": 1, "kodiramanah2021_fig08": 1, **GAINED}
 KODIRAMANAH2021 = {**SURVEYED, **ON_HO2019, "training_cnn3d": 8}
 HO2019 = {"phase_space_ho2019": 1, **ON_MOCK, **TRAINED, **JUDGED, **ON_ESTIMATORS}
+DRAWN_WITHOUT_IMAGES = {f"lin2022_{name}": 1 for name in ("fig02", "table1")}
+DRAWN_WITHOUT_IMAGES |= {f"liang2020_{name}": 1 for name in ("fig01", "figS3", "tableS1", "tableS2")}
+DRAWN |= {name: 1 for name in TRAINED_ON_IMAGES if name.startswith(("lin2022", "liang2020", "interpretation_image"))}
+DRAWN |= DRAWN_WITHOUT_IMAGES
+MORE_TRIALS = {"transfer_weak": 4, "transfer_mass": 6, "posteriors_images": 3, "interpretation_image_uncertainty": 1}
+MORE_TRIALS |= {f"lin2022_{name}": 1 for name in ("fig03", "fig04", "fig05", "fig06", "table2")}
+MORE_SHARES = {"transfer_richness": 2, "liang2020_figS2": 1, "liang2020_table1": 1}
+MASKED = {"transfer_bands": 1, "transfer_downstream": 1, "interpretation_image_variants": 1}
+BOOTSTRAPPED_IMAGES = {"lin2022_table2": 1, "liang2020_table1": 1, "liang2020_figS2": 1, "lin2022_fig07": 1}
+BOOTSTRAPPED_IMAGES |= {"liang2020_fig02": 1, "interpretation_image_variants": 1}
+BOOTSTRAPPED_IMAGES |= {"interpretation_attribution": 1, "interpretation_occlusion": 1}
 SMALL = [
     "nbody={box_mpc_h: 125, particles_per_side: 64, steps: 5}", "lightcone={ra_deg: [150, 160], dec_deg: [0, 10]}",
 ]  # fmt: skip
@@ -124,7 +146,7 @@ def test_every_rule_wrote_its_log_and_benchmark(simulated):
     }
     timed = {path.as_posix().removesuffix(".benchmark.tsv") for path in simulated.folder.glob("logs/**/*.tsv")}
     assert {f"{simulated.folder.as_posix()}/{log}" for log in logs} == timed
-    assert len(logs) == 143
+    assert len(logs) == 190
     assert "redMaPPer: {'read'" in (simulated.folder / "logs/simulated/data/catalogues/redmapper.log").read_text()
 
 
@@ -148,15 +170,19 @@ def test_a_comment_reruns_nothing(simulated):
     ("setting", "expected"),
     [
         ("labels={richness_slope: 1.3}", RELABELLED),
-        ("figures={lin2022_median_dz: 0.02}", {"lin2022_fig01": 1}),
+        ("figures={lin2022_median_dz: 0.02}", {f"lin2022_fig{number:02d}": 1 for number in (1, 3, 4, 5, 6)}),
+        ("image_training={lin2022: {trials: 2}}", MORE_TRIALS),
+        ("image_training={liang2020: {percents: [50, 90, 100]}}", MORE_SHARES),
+        ("image_training={masks: {faintest: 16}}", MASKED),
+        ("natural={trials: 2}", NATURAL),
         ("crossmatch={max_kpc: 400}", LABELLED),
         ("archive={attempts: 3}", {}),
         ("frames={connections: 2}", {}),
         ("mosaics={min_coverage: 0.9}", ON_FRAMES),
-        ("images={offset: 3.0}", {"images_inputs": 4}),
+        ("images={offset: 3.0}", {"images_inputs": 4, **TRAINED_ON_IMAGES, **EMPTY}),
         (
             "sky={cosmic_rays: 0.0}",
-            {**ON_FRAMES, **{name: n for name, n in BLANK.items() if name != "frames_blank_galaxies"}},
+            {**ON_FRAMES, **{name: n for name, n in BLANK.items() if name != "frames_blank_galaxies"}, **NATURAL},
         ),
         (
             "realism={fields: 11}",
@@ -173,7 +199,7 @@ def test_a_comment_reruns_nothing(simulated):
         ("catalogues={xcs: {separation: none}}", {**CONFIGURED, **RELABELLED, **IMAGED}),
         ("crossmatch={separation: none}", {**CONFIGURED, **RELABELLED, **IMAGED}),
         ("crossmatch={chance_shifts: 3}", {"crossmatch_chance": 1, "lin2022_counts": 1}),
-        ("catalogues={xcs: {title: X}}", PAGES),
+        ("catalogues={xcs: {title: X}}", {**PAGES, "lin2022_fig03": 1}),
         ("spectroscopy={collisions: pairs}", {"data_spectroscopy": 1, **OBSERVED}),
         ("lightcone={min_mass_msun: 2.0e13}", {**CONE, "frames_blanks": 1}),
         (
@@ -188,7 +214,14 @@ def test_a_comment_reruns_nothing(simulated):
         ("mock_observation={min_richness: 12}", {**HO2019, **ON_HO2019}),
         (
             "interpretation={bootstrap_draws: 100}",
-            {**JUDGED, **{f"ho2019_{name}": 1 for name in STATISTICS}, **CHECKED, **GAINED, **BOOTSTRAPPED},
+            {
+                **JUDGED,
+                **{f"ho2019_{name}": 1 for name in STATISTICS},
+                **CHECKED,
+                **GAINED,
+                **BOOTSTRAPPED,
+                **BOOTSTRAPPED_IMAGES,
+            },
         ),
         ("survey_mocks={kodiramanah2021: {faintest_r: 17.9}}", SURVEYED),
         ("survey_mocks={hecs: {faintest_r: 20.9}}", {}),

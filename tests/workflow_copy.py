@@ -78,6 +78,22 @@ IMAGES = [
     *(f"figures/simulated/realism/{name}.{kind}" for name in ("realism", "fields") for kind in ("pdf", "png")),
     *(f"results/simulated/realism/{name}" for name in ("realism.csv", "verdicts.csv", "verdicts.md", "verdicts.tex")),
 ]
+IMAGES += [
+    *(f"figures/{{source}}/lin2022/fig{n:02d}.{kind}" for n in range(2, 8) for kind in ("pdf", "png")),
+    *(f"results/{{source}}/lin2022/fig{n:02d}.csv" for n in range(2, 8)),
+    *(
+        f"figures/{{source}}/liang2020/{n}.{kind}"
+        for n in ("fig01", "fig02", "figS2", "figS3")
+        for kind in ("pdf", "png")
+    ),
+    *(f"results/{{source}}/liang2020/{n}.csv" for n in ("fig01", "fig02", "figS2", "figS3")),
+    *(
+        f"results/{{source}}/{table}.{kind}"
+        for table in ("lin2022/table1", "lin2022/table2", "liang2020/table1", "liang2020/tableS1", "liang2020/tableS2")
+        for kind in ("csv", "md", "tex")
+    ),
+    *(f"results/{{source}}/interpretation/image_{n}.csv" for n in ("uncertainty", "variants", "controls", "epochs")),
+]
 HO2019 = [
     *(f"figures/{{source}}/ho2019/fig{n:02d}.{kind}" for n in range(1, 11) for kind in ("pdf", "png")),
     *(f"results/{{source}}/ho2019/fig{n:02d}.csv" for n in range(1, 11) if n != 4),
