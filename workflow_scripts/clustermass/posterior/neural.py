@@ -13,8 +13,9 @@ from clustermass.networks.flow import ConditionalFlow
 from clustermass.posterior.grid import Floats, Posteriors, mean, normalised
 from clustermass.posterior.joint import JointDensity, Pairs, Slices, fit_joint, support
 from clustermass.training.device import prepared
+from clustermass.training.evaluation import Inputs
 from clustermass.training.labels import LabelScale, fit_scale
-from clustermass.training.trainer import Inputs, Samples, State, Trained, network_outputs, train, trained
+from clustermass.training.trainer import Samples, State, Trained, network_outputs, train, trained
 
 _EVALUATED = 500  # samples at a time
 
