@@ -93,7 +93,7 @@ IMAGE_TABLES = {
 def image_memory(megabytes):
     """Return the memory of a job [MB] that takes so much with 300 clusters of 64 pixels, all of them being read."""
     pixels = CLUSTERS_WITH_IMAGES * config["images"]["pixels"] ** 2
-    return round(megabytes + 45e-6 * max(0, pixels - 300 * 64**2))
+    return round(megabytes + 50e-6 * max(0, pixels - 300 * 64**2))
 
 
 def compared_variants(source):

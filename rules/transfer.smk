@@ -90,7 +90,7 @@ rule transfer_mass:
     threads: 2
     resources:
         gpu=ON_GPU,
-        mem_mb=image_memory(4000),
+        mem_mb=image_memory(5000),
         runtime=480,
     params:
         lin2022=mass_settings,

@@ -292,3 +292,8 @@ def test_results_say_what_their_weights_started_from(tmp_path):
     settings = SETTINGS.model_copy(update={"bands": BandTask(network=BandNetwork(extractor=lost))})
     with pytest.raises(WeightsError, match=r"none\.pth"):
         start_note(settings, MassModel(kind="baseline", start="extractor"))
+
+
+def test_stored_features_are_of_an_extractor():
+    with pytest.raises(ValueError, match="start: expected extractor or bands"):
+        MassModel(kind="transfer")

@@ -99,6 +99,14 @@ class MassModel(Section):
         " that band classification left; first layers of five channels get the mean of three",
     )
 
+    @model_validator(mode="after")
+    def _transfer_starts_somewhere(self) -> MassModel:
+        if self.kind == "transfer" and self.start == "random":
+            raise ValueError(
+                "start: expected extractor or bands with kind: transfer, whose features are stored, got random"
+            )
+        return self
+
 
 MASS_MODELS = {
     "baseline": MassModel(kind="baseline", weak=False),
