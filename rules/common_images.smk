@@ -146,8 +146,8 @@ MASS_SIZES = {  # how images were, and what the extractor began with: stands on 
 
 
 def trained_images(source, artefacts):
-    """Return artefacts that trainings on images make; real images in number are there only if they are downloaded."""
-    return artefacts if source == "simulated" or config["frames"]["download"] else []
+    """Return artefacts that trainings on images make; on real images these are made where it is asked for."""
+    return artefacts if source == "simulated" or IMAGES["archival"] else []
 
 
 def richness_parts(percent):

@@ -305,7 +305,6 @@ rule interpretation_image_uncertainty:
         runtime=10,
     params:
         models=TABLE2_MODELS[::-1],
-        titles=TABLE2_MODELS[::-1],
         code=code_version("interpretation/image_uncertainty.py"),
     script:
         "../workflow_scripts/interpretation/image_uncertainty.py"

@@ -205,7 +205,7 @@ rule transfer_tiles:
         controls="results/{source}/transfer/tiles/{variant}/controls.parquet",
         curves="results/{source}/transfer/tiles/{variant}/curves.parquet",
         timing="results/{source}/transfer/tiles/{variant}/timing.parquet",
-        models=directory("results/{source}/transfer/tiles/{variant}/models"),
+        models=temp(directory("results/{source}/transfer/tiles/{variant}/models")),
     log:
         "logs/{source}/transfer/tiles/{variant}.log",
     benchmark:
@@ -316,3 +316,9 @@ rule transfer_natural:
         code=code_version("transfer/natural.py"),
     script:
         "../workflow_scripts/transfer/natural.py"
+
+
+rule tiles:
+    """Band classification on tiles of real frames, in every variant, where frames are at hand."""
+    input:
+        real_tiles("controls"),

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 
 from clustermass import contracts, provenance, runtime, style
+from clustermass.transfer.comparison import look_of
 from clustermass.transfer.ensemble import COVERAGE, IMAGE_CALIBRATION, IMAGE_POSTERIORS
 
 LOOKS = {  # what posteriors are made of: label, colour, marker
@@ -99,6 +100,6 @@ with runtime.logged(snakemake), style.paper_style():
     numbers = pd.concat([table.assign(table=name) for name, table in drawn.items()], ignore_index=True)
     style.write_numbers(numbers, snakemake.output.csv, snakemake.wildcards.source)
     outputs = {"pdf": snakemake.output.pdf, "png": snakemake.output.png}
-    figure = draw(drawn, models[0], dict(zip(models, snakemake.params.titles, strict=True)))
+    figure = draw(drawn, models[0], {name: look_of(name).title for name in models})
     title = "Uncertainty of masses from images"
     style.save_figure(figure, outputs, snakemake.wildcards.source, title, provenance.commit())

@@ -180,6 +180,11 @@ class ImageTraining(Section):
     """Networks of images: how they are trained."""
 
     device: Literal["cpu", "cuda"] = Field("cpu", description="where they are trained")
+    archival: bool = Field(
+        False,
+        description="whether the targets lin2022 and liang2020 train on images of real clusters too: their frames come"
+        " from folders or are downloaded, thousands of them",
+    )
     lin2022: LinTraining = LinTraining()
     liang2020: LiangTraining = LiangTraining()
     variants: dict[str, Variant] = Field(VARIANTS, description="what is done to images before bands are told apart")
