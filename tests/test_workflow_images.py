@@ -20,6 +20,9 @@ from clustermass.images.store import Images
 from clustermass.render.frame import render_field
 
 CUTOUTS = {"lin2022": {"side_mpc": 0.4, "pixels": 64}, "liang2020": {"side_mpc": 0.2, "pixels": 32}}
+ONE_EPOCH = {"epochs": 1}
+SMALL = {"percents": [100], "trials": 1, "pretraining": ONE_EPOCH, "training": ONE_EPOCH}
+SMALL |= {"datasets": {"cifar10": {"images": {"per_class": 4}}}, "substitute": {"per_class": 4}}
 STANZA = {
     "title": "mine",
     "kind": "clusters",
@@ -38,6 +41,7 @@ def workflow(folder, clusters, **settings):
         "catalogues": {"mine": STANZA},
         "crossmatch": {"clusters": "mine", "priority": ["planck"]},
         "images": {"pixels": 16},
+        "natural": SMALL,
     }
     overlay |= settings
     (folder / "configs/mine.yaml").write_text(yaml.safe_dump(overlay))
