@@ -195,7 +195,7 @@ def band_controls(source):
 
 
 def watched_curves(source):
-    """Return trainings whose test score was watched: name, learning curves, and whether a high score is good."""
+    """Return trainings whose test score was watched: name, learning curves, and what they learn."""
     folder = f"results/{source}/transfer"
     bands = [
         (f"bands, {cutout}", f"{folder}/bands/{cutout}/published/curves.parquet", "bands")

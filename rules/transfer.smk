@@ -28,7 +28,7 @@ rule transfer_bands:
         bands=lambda wildcards: IMAGES[wildcards.cutout]["bands"],
         views=lambda wildcards: IMAGES[wildcards.cutout].get("views", 1),
         variant=lambda wildcards: IMAGES["variants"][wildcards.variant],
-        masks=IMAGES["masks"],
+        masks=lambda wildcards: IMAGES["masks"] if variant_stars(wildcards) else None,
         side_mpc=lambda wildcards: config["mosaics"]["cutouts"][wildcards.cutout]["side_mpc"],
         images=config["images"],
         device=IMAGES["device"],
@@ -121,11 +121,11 @@ rule transfer_downstream:
     threads: 2
     resources:
         gpu=ON_GPU,
-        mem_mb=3000,
+        mem_mb=3000 + round(0.2 * max(0, CLUSTERS_WITH_IMAGES - 300)),
         runtime=240,
     params:
-        lin2022={name: value for name, value in IMAGES["lin2022"].items() if name not in ("models", "trials")},
-        liang2020=richness_settings(),
+        lin2022={key: IMAGES["lin2022"][key] for key in ("regressor", "weak", "strong", "views")},
+        liang2020={key: IMAGES["liang2020"][key] for key in ("regressor", "training", "min_steps")},
         folds=config["labels"]["folds"],
         device=IMAGES["device"],
         seed=config["seed"],

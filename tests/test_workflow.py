@@ -15,6 +15,7 @@ MATCHES = {"crossmatch_match": 5, "crossmatch_chance": 1}
 CONFIGURED = {"crossmatch_match": 1, "crossmatch_chance": 1}
 PAGES = {"lin2022_fig01": 1, "lin2022_counts": 1}
 REALISM = {f"realism_{name}": 1 for name in ("counts", "table", "figure")}
+REALISM_JUDGED = {"realism_table": 1, "realism_figure": 1}
 SHOWN = {"images_pictures": 1, "images_sheet": 1, "liang2020_figS1": 1, **REALISM}
 FRAMED = {f"frames_{name}": 1 for name in ("sample", "fields_simulated", "plan", "galaxies")} | {"images_members": 1}
 MOSAICS = {"mosaics_job": 2, "mosaics_table": 1, "images_inputs": 4, **SHOWN}
@@ -31,7 +32,7 @@ TRAINED_ON_IMAGES |= {f"liang2020_{name}": 1 for name in ("fig02", "figS2", "tab
 EMPTY = {"transfer_empty": 1, "transfer_controls": 1, "interpretation_image_controls": 1}
 NATURAL = {"transfer_natural": 1, "liang2020_figS3": 1}
 ON_FRAMES |= TRAINED_ON_IMAGES
-IMAGED |= {**TRAINED_ON_IMAGES, **EMPTY}
+IMAGED |= {**TRAINED_ON_IMAGES, **EMPTY, "frames_simulated": 3, "realism_measure": 1, "realism_pictures": 1}
 RELABELLED = {"crossmatch_labels": 1, **PAGES, **SHOWN, **TRAINED_ON_IMAGES}
 LABELLED = {**MATCHES, **RELABELLED, **IMAGED}
 ON_OBSERVED = {f"kodiramanah2021_{name}": 1 for name in ("fig10", "figA1", "masses")}
@@ -179,7 +180,18 @@ def test_a_comment_reruns_nothing(simulated):
         ("archive={attempts: 3}", {}),
         ("frames={connections: 2}", {}),
         ("mosaics={min_coverage: 0.9}", ON_FRAMES),
-        ("images={offset: 3.0}", {"images_inputs": 4, **TRAINED_ON_IMAGES, **EMPTY}),
+        (
+            "images={offset: 3.0}",
+            {
+                "images_inputs": 4,
+                **TRAINED_ON_IMAGES,
+                **EMPTY,
+                "frames_simulated": 1,
+                "realism_measure": 1,
+                "realism_pictures": 1,
+                **REALISM_JUDGED,
+            },
+        ),
         (
             "sky={cosmic_rays: 0.0}",
             {**ON_FRAMES, **{name: n for name, n in BLANK.items() if name != "frames_blank_galaxies"}, **NATURAL},

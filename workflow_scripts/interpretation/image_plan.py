@@ -31,7 +31,8 @@ with runtime.logged(snakemake):
         " along a side, and how long they take on a core, or a GPU, that trains ResNet-18 on"
         f" {cpu.images_per_second:.3g}, or {cuda.images_per_second:.3g}, images of 256 pixels a second, and the"
         f" published regressor on {cpu.clusters_per_second:.3g}, or {cuda.clusters_per_second:.3g}, clusters: numbers"
-        " of the configuration, or of trainings that are done."
+        " of the configuration, which are guesses, or of trainings that are done. Tiles and natural images"
+        " count where they are not at hand too."
     )
     runtime.announce(f"{caption}\n{short.to_string(index=False, float_format='%.4g')}")
     runtime.announce(f"Configured: {training.device}.")

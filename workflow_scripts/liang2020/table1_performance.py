@@ -28,14 +28,15 @@ with runtime.logged(snakemake):
         "Richness from images: mean absolute error (MAE) and scatter (Sigma: standard deviation of the differences) of"
         " Base and Ours by share of the training data (Liang et al. 2020, Table 1). The unit of the published errors is"
         " not stated: compare ratios. Low and high: 16th to 84th percentile of a bootstrap of halos; a verdict on Ours"
-        f" needs 95 % of the draws.{about}"
+        " needs the 2.5th to 97.5th percentile on one side of 1; draws hold the chance of the clusters, not that of a"
+        f" training. Shares are of the clusters that neither test nor validate.{about}"
     )
     outputs = {kind: snakemake.output[kind] for kind in ("csv", "md", "tex")}
     style.write_paper_table(table, outputs, source, caption)
     caption = (
         "What pre-training on bands gains (Liang et al. 2020, section 3.3): how much smaller errors of Ours are,"
-        " and with which share of the labels Ours is as good as Base with all of them (empty: with none). Errors"
-        f" above those of the best constant have learnt nothing.{about}"
+        " and with which share of the labels Ours is as good as Base with all of them (empty: with none). Best"
+        f" constant: the median of the tested labels.{about}"
     )
     outputs = {kind: snakemake.output[f"headlines_{kind}"] for kind in ("csv", "md", "tex")}
     style.write_paper_table(found.headlines, outputs, source, caption)

@@ -48,10 +48,10 @@ with runtime.logged(snakemake):
     trained = RegressorNetwork(**snakemake.params.regressor)
     padded = LIANG_RICHNESS.model_copy(update={"pad_bands": True})
     networks = {"as trained": trained, "shapes of Lin et al.": LIANG_RICHNESS, "as printed": padded}
-    table = None
-    for reading, network in networks.items():
-        part = layers(network, reading)
-        table = part if table is None else table.merge(part.drop(columns="kernel"), on=["layer", "place"], how="left")
+    parts = [layers(network, reading) for reading, network in networks.items()]
+    table = max(parts, key=len)[["layer", "place", "kernel"]]  # networks differ in how many layers they have
+    for part in parts:
+        table = table.merge(part.drop(columns="kernel"), on=["layer", "place"], how="left")
     table = table.drop(columns="place")
     table.insert(2, "published shape", [printed(name) for name in table["layer"]])
     table.insert(1, "published kernel", [printed(f"{name}_kernel") for name in table["layer"]])

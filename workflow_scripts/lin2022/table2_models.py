@@ -22,7 +22,8 @@ with runtime.logged(snakemake):
         " to a perfect model. Low and high: 16th to 84th percentile of a bootstrap over halos. fold_std and trial_std:"
         " standard deviations over folds and over trainings; sigma and bias: of predicted less label. Rows of two"
         " models: difference of their errors on the same clusters, with its 2.5th to 97.5th percentile; undecided"
-        f" where that holds zero. {made}."
+        " where that holds zero. Intervals hold the chance of the clusters, not that of a training: with one trial a"
+        f" verdict can be luck of its seed. {made}."
     )
     outputs = {"csv": snakemake.output.csv, "md": snakemake.output.md, "tex": snakemake.output.tex}
     style.write_paper_table(table, outputs, snakemake.wildcards.source, caption)

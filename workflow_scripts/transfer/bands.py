@@ -29,6 +29,8 @@ with runtime.logged(snakemake):
     stored = Stored(snakemake.input.images)
     sample = read_sample(stored, clusters, labels, splits)
     split, masks = band_rows(sample), None
+    print(f"{len(sample.without_image)} clusters have no image: {', '.join(sample.without_image[:5])}")
+    print(f"{len(sample.unusable)} images cannot be used: {'; '.join(map(str, sample.unusable[:5]))}")
     if variant.stars == "masked":
         here = clusters.set_index("id").loc[sample.clusters].reset_index()
         stars = contracts.read_joined(snakemake.input.stars, STARS)

@@ -42,7 +42,9 @@ class Occlusion(Section):
         "sky",
         description="what covers: zero, or the median of the image in each channel; black is an object to networks",
     )
-    clusters: Count = Field(4, description="test clusters that are drawn; the first two are Fig. 2 of Liang et al.")
+    clusters: Annotated[int, Field(ge=2)] = Field(
+        4, description="test clusters that are drawn; the first two are Fig. 2 of Liang et al."
+    )
     band: Literal["u", "g", "r", "i", "z"] = Field("r", description="band that Fig. 2 shows; not stated in the paper")
     batch: Count = Field(32, description="covered images that pass the network at once; memory goes with it")
 

@@ -16,6 +16,7 @@ Count = Annotated[int, Field(ge=1)]
 TILE_VARIANTS = {
     "global": Variant(),
     "per_image": Variant(scaling="per_image"),
+    "per_cluster": Variant(scaling="per_cluster"),
     "noise_matched": Variant(noise="matched"),
     "shuffled": Variant(pixels="shuffled"),
 }

@@ -12,6 +12,7 @@ _OF_FIT = (
     Column("percent", "float", "%", "share of the training images whose classes are used", 0, 100),
     Column("trial", "int", "", "number of the training, which differs in seed and subset", 0),
 )
+DECISIVE = 1.96  # errors: 95 %
 NATURAL_SCORES = Contract(
     "natural_scores",
     "how often classes of natural images are told that networks have not seen",
@@ -84,7 +85,7 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     table["gain_points"] = points.where(ours)
     table["gain_percent"] = (100 * (share / beside["accuracy"] - 1)).where(ours)
     table["gain_error"] = (100 * (table.pop("variance") + beside["variance"]) ** 0.5).where(ours)
-    decided = points.abs() > table["gain_error"]
+    decided = points.abs() > DECISIVE * table["gain_error"]
     table["verdict"] = np.select([~ours, decided & (points > 0), decided], ["", "better", "worse"], "undecided")
     highest = base.sort_values("percent").groupby("dataset")["accuracy"].last()
     table["matches_base"] = share.ge(table["dataset"].map(highest).astype(float)).where(ours)

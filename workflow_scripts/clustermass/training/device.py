@@ -29,12 +29,14 @@ def prepared(device: str, threads: int) -> Iterator[torch.device]:
     numba.get_num_threads()  # starts its threads now: where its OpenMP is torch's, that sets the number for both
     threads_before, mode_before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     filling: Any = torch.utils.deterministic  # its attribute is not declared
-    fill, benchmark = filling.fill_uninitialized_memory, torch.backends.cudnn.benchmark
+    fill, cudnn = filling.fill_uninitialized_memory, torch.backends.cudnn
+    benchmark, tf32 = cudnn.benchmark, cudnn.allow_tf32
     torch.set_num_threads(threads)
     # Not use_deterministic_algorithms, which does the same but imports torch's compiler: seconds at the start.
     torch.set_deterministic_debug_mode("error")
     filling.fill_uninitialized_memory = False
-    torch.backends.cudnn.benchmark = False
+    cudnn.benchmark = False
+    cudnn.allow_tf32 = False  # or float32 on a GPU would have ten bits
     torch.set_flush_denormal(True)
     try:
         with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device == "cuda" else []):
@@ -43,5 +45,5 @@ def prepared(device: str, threads: int) -> Iterator[torch.device]:
         torch.set_num_threads(threads_before)
         torch.set_deterministic_debug_mode(mode_before)
         filling.fill_uninitialized_memory = fill
-        torch.backends.cudnn.benchmark = benchmark
+        cudnn.benchmark, cudnn.allow_tf32 = benchmark, tf32
         torch.set_flush_denormal(False)

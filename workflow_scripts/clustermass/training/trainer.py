@@ -238,7 +238,7 @@ def train(
     if resume and _finished(resume, settings):
         return resume
     with prepared(settings.device, settings.threads) as device:
-        torch.manual_seed(_seed(seed, 0))
+        torch.manual_seed(epoch_seed(seed, 0))
         module = build(network)
         if start:
             _begin(module, start)
@@ -258,7 +258,9 @@ def train(
         ]
         while not _finished(state, settings):
             epoch = len(state.curves) + 1
-            torch.manual_seed(_seed(seed, epoch))  # each epoch draws on its own, so that any of them can be resumed
+            torch.manual_seed(
+                epoch_seed(seed, epoch)
+            )  # each epoch draws on its own, so that any of them can be resumed
             trained_to = _epoch(module, optimiser, settings, loss, batches, labels)
             found = [tested(module, settings, loss, state.scale, some) for some in seen]
             if not np.isfinite(trained_to):
@@ -268,7 +270,7 @@ def train(
     return state
 
 
-def _seed(seed: int, epoch: int) -> int:
+def epoch_seed(seed: int, epoch: int) -> int:
     """Return torch's seed for an epoch, 0 being the time before the first."""
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1))
 

@@ -26,6 +26,7 @@ from clustermass.training.trainer import (
     Start,
     State,
     Trained,
+    epoch_seed,
     extractor_start,
     network_outputs,
     start_of,
@@ -125,7 +126,7 @@ def untrained(
     """
     seed, start, scale = int(rng.integers(2**62)), extractor_start(network), LabelScale(0.0, 1.0)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(epoch_seed(seed, 0))  # the weights from which `train` starts
         module = build(network)
     module.load_state_dict(module.state_dict() | (start.tensors if start else {}))
     if folder:

@@ -78,6 +78,8 @@ def scalars(images: Pixels) -> Floats:
     array, shape (..., 3)
         1.4826 times the median deviation from the median, the median, the minimum; in the unit of the images.
     """
+    if images.ndim > 3:  # one cluster at a time: medians copy what they are of
+        return np.stack([scalars(each) for each in images]) if len(images) else np.empty((*images.shape[:-2], 3))
     level, noise = sky_noise(images)
     return np.stack([noise, level, images.min(axis=(-2, -1))], axis=-1)
 
