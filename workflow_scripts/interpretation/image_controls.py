@@ -7,7 +7,8 @@ from clustermass.transfer.scalars import CONTROLS
 
 CONTROLLED = (
     "Share of bands told right in images that networks, or a random forest on three numbers of an image, did not learn"
-    " from, with the 16th and 84th percentile of a bootstrap of halos, or fields: what the task rests on. Rows of archival tiles are of real frames."
+    " from, with the 16th and 84th percentile of a bootstrap of halos, or fields: what the task rests on."
+    " Rows of archival tiles are of real frames."
 )
 CHOSEN = (
     "Scores at the last epoch, at the best on the validation set, and at the best on the test set, mean over folds."
