@@ -11,7 +11,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from clustermass.config.pictures import Pictures
-from clustermass.images import pictures
+from clustermass.images import composites, pictures
 from clustermass.images.members import IMAGE_MEMBERS, image_members
 from clustermass.mosaic.grid import Grid
 
@@ -28,7 +28,7 @@ def axes():
 def test_colours_do_not_depend_on_brightness():
     image = np.zeros((5, 1, 3), np.float32)
     image[1:4, 0] = np.array([0.2, 0.5, 1.0])[:, None] * [1.0, 2.0, 3.0]
-    got = pictures.composite(image, SETTINGS).astype(float)
+    got = composites.composite(image, SETTINGS).astype(float)
     weighted = np.array([1.0, 0.5, 0.2]) * SETTINGS.weights  # i, r, g
     np.testing.assert_allclose(
         got[0] / got[0].sum(-1, keepdims=True), np.tile(weighted / weighted.sum(), (3, 1)), atol=0.01
@@ -42,11 +42,11 @@ def test_bands_have_their_colours_and_what_was_not_observed_is_grey():
         image[band, 0, band] = 5.0
     image[:, 0, 5] = 1e5
     image[1, 0, 6] = np.nan
-    got = pictures.composite(image, SETTINGS)[0]
+    got = composites.composite(image, SETTINGS)[0]
     assert not got[[0, 4]].any(), "u and z are not shown"
     assert [int(got[band].argmax()) for band in (1, 2, 3)] == [2, 1, 0]
     assert got[5].max() == 255
-    assert got[6].tolist() == [pictures.UNCOVERED] * 3
+    assert got[6].tolist() == [composites.UNCOVERED] * 3
 
 
 @pytest.mark.parametrize(("ra", "dec"), [(150.0, 2.0), (0.001, 40.0), (30.0, 89.9)])
@@ -55,7 +55,7 @@ def test_offsets_are_those_on_the_sky(ra, dec):
     centre = SkyCoord(ra, dec, unit="deg")
     angle, distance = np.radians([0.0, 45, 90, 200, 300]), np.array([100.0, 150, 190, 120, 150]) / 3600
     places = centre.directional_offset_by(angle * units.rad, distance * units.deg)
-    east, north = pictures.offsets(places.ra.deg, places.dec.deg, grid)
+    east, north = composites.offsets(places.ra.deg, places.dec.deg, grid)
     np.testing.assert_allclose(east, np.sin(angle) * distance * 3600, atol=2e-3)
     np.testing.assert_allclose(north, np.cos(angle) * distance * 3600, atol=2e-3)
 
@@ -63,9 +63,9 @@ def test_offsets_are_those_on_the_sky(ra, dec):
 def test_objects_outside_have_no_place():
     grid = Grid(150.0, 2.0, 0.4, 1000, 800)
     ra, dec = np.array([150.0, 150.06, 150.0, 330.0]), np.array([2.05, 2.0, 2.0, -2.0])
-    east, north = pictures.offsets(ra, dec, grid)
+    east, north = composites.offsets(ra, dec, grid)
     assert np.isnan(east).tolist() == np.isnan(north).tolist() == [True, True, False, True]
-    assert pictures.offsets(np.empty(0), np.empty(0), grid)[0].shape == (0,)
+    assert composites.offsets(np.empty(0), np.empty(0), grid)[0].shape == (0,)
 
 
 def clusters(number, seed=3):

@@ -6,7 +6,7 @@ import pytest
 
 from clustermass.config.frames import Images
 from clustermass.config.image_training import VARIANTS, Masks, Variant
-from clustermass.images.pictures import offsets
+from clustermass.images.composites import offsets
 from clustermass.images.scaling import scale, unscale
 from clustermass.mosaic.grid import square_grid
 from clustermass.transfer.variants import (

@@ -256,7 +256,8 @@ def test_a_setting_reruns_what_depends_on_it(simulated, setting, expected):
         ("clustermass/crossmatch.py", "np.lexsort((second, first, kpc))", "np.lexsort((first, second, kpc))",
          {**LABELLED, **CENTRED}),
         ("clustermass/style.py", 'SKY, GREEN, YELLOW = "#E69F00"', 'SKY, GREEN, YELLOW = "#E69F01"', DRAWN),
-        ("clustermass/metrics.py", "+ 0.5) * width", "+ 0.0) * width", {**IN_BINS, **STACKED, **PAGES, "realism_figure": 1}),
+        ("clustermass/metrics.py", "+ 0.5) * width", "+ 0.0) * width",
+         {**IN_BINS, **STACKED, **PAGES, "realism_figure": 1, **{f"lin2022_fig{n:02d}": 1 for n in (3, 6, 7)}}),
         ("lin2022/fig01_mass_redshift.py", "alpha=0.35", "alpha=0.3", {"lin2022_fig01": 1}),
     ],
 )  # fmt: skip

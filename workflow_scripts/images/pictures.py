@@ -7,7 +7,7 @@ from clustermass import contracts, provenance, runtime, style
 from clustermass.config.pictures import Pictures
 from clustermass.frames.contracts import IMAGE_CLUSTERS, STARS
 from clustermass.frames.sample import with_masses
-from clustermass.images import pictures
+from clustermass.images import composites, pictures
 from clustermass.images.members import IMAGE_MEMBERS
 from clustermass.images.store import Images
 from clustermass.mosaic.grid import Grid
@@ -25,11 +25,11 @@ def draw(chosen, mosaics, members, stars, settings):
         image = mosaics[cluster.id].picture(cluster.id)
         pixel = mosaics[cluster.id].about["pixel_arcsec"]
         grid = Grid(cluster.ra, cluster.dec, pixel, image.shape[2], image.shape[1])
-        rgb = pictures.composite(pictures.printed(image, inches), settings)
+        rgb = composites.composite(pictures.printed(image, inches), settings)
         pictures.show(place, rgb, grid.nx * pixel)
         near = members[(members["cluster"] == cluster.id) & (members["probability"] >= settings.min_probability)]
         bright = stars[stars["r"] <= settings.faintest_star]
-        marks = [pictures.offsets(t["ra"].to_numpy(), t["dec"].to_numpy(), grid) for t in (near, bright)]
+        marks = [composites.offsets(t["ra"].to_numpy(), t["dec"].to_numpy(), grid) for t in (near, bright)]
         pictures.mark(place, *marks)
         pictures.draw_scales(place, cluster.arcsec_per_mpc)
         place.set_title(cluster.id, loc="left", fontsize=7, pad=2.5)

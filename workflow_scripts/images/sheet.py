@@ -7,7 +7,7 @@ from clustermass import contracts, provenance, runtime, style
 from clustermass.config.pictures import Pictures
 from clustermass.frames.contracts import IMAGE_CLUSTERS
 from clustermass.frames.sample import with_masses
-from clustermass.images import pictures
+from clustermass.images import composites, pictures
 from clustermass.images.store import Images
 
 LEFT, TOP = 0.42, 0.5  # room for words [inch]
@@ -24,7 +24,7 @@ def draw(cells, masses, redshifts, images, side_mpc, settings):
     for cluster in cells.itertuples():
         corner = ((LEFT + cluster.column * inch) / width, cluster.row * inch / height)
         axes = figure.add_axes((*corner, 0.985 * inch / width, 0.985 * inch / height))
-        rgb = pictures.composite(pictures.printed(images[cluster.id], inch), settings)
+        rgb = composites.composite(pictures.printed(images[cluster.id], inch), settings)
         pictures.show(axes, rgb, side_mpc)
         text = f"{cluster.log10_m500c:.2f}, $z = {cluster.redshift:.2f}$"
         axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", color="white", fontsize=5.5, bbox=box)

@@ -6,7 +6,8 @@ import numpy as np
 from clustermass import provenance, runtime, style
 from clustermass.config.pictures import Pictures
 from clustermass.config.realism import Realism
-from clustermass.images.pictures import composite, show
+from clustermass.images.composites import composite
+from clustermass.images.pictures import show
 
 with runtime.logged(snakemake), style.paper_style():
     settings, look = Realism(**snakemake.params.realism), Pictures(**snakemake.params.pictures)

@@ -18,7 +18,7 @@ from clustermass.config.population import Population
 from clustermass.config.sky import Sky
 from clustermass.frames.contracts import BANDS
 from clustermass.frames.geometry import PIXEL_ARCSEC
-from clustermass.images.pictures import composite
+from clustermass.images.composites import composite
 from clustermass.natural.images import SPLITS, NaturalImageError, NaturalImages, Pixels
 from clustermass.population.sky import sky_sources
 from clustermass.render.conditions import frame_conditions

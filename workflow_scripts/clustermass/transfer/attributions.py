@@ -25,7 +25,7 @@ from clustermass.config.pictures import Pictures
 from clustermass.contracts import Column, Contract
 from clustermass.files import replacing
 from clustermass.frames.contracts import BANDS
-from clustermass.images.pictures import offsets
+from clustermass.images.composites import offsets
 from clustermass.images.resize import Pixels
 from clustermass.mosaic.grid import Grid
 from clustermass.networks.heads import FeatureRegressor
