@@ -57,16 +57,18 @@ def draw_coverage(axes, coverage, titles):
         methods = [name for name in LOOKS if (rows["method"] == name).any()]
         ticks[place - (len(methods) - 1) / 2] = titles[model]
         for method in methods:
-            part, (_, colour, marker) = rows[rows["method"] == method], LOOKS[method]
+            part, (_, colour, marker) = rows[rows["method"] == method].sort_values("volume"), LOOKS[method]
             bars = np.abs(part[["low", "high"]].to_numpy().T - part["observed"].to_numpy())
-            axes.errorbar(part["observed"], [place] * len(part), xerr=bars, fmt=marker, ms=3, lw=0.8, color=colour)
+            for number, observed in enumerate(part["observed"]):  # 68 % above, filled; 95 % below, open
+                look = {"fmt": marker, "ms": 3.5, "lw": 0.8, "color": colour, "mfc": "white" if number else colour}
+                axes.errorbar(observed, place + 0.18 - 0.36 * number, xerr=bars[:, [number]], **look)
             place -= 1
         place -= 0.7
     for volume in coverage["volume"].unique():
         axes.axvline(volume, color=style.BLACK, lw=0.6, ls=":")
     axes.set_yticks(list(ticks), list(ticks.values()))
     axes.tick_params(axis="y", which="both", length=0)
-    axes.set(xlabel="share of labels within 68 % and 95 %", xlim=(0, 1.02))
+    axes.set(xlabel="share of labels within 68 % (filled) and 95 % (open)", xlim=(0, 1.02))
 
 
 def draw(tables, model, titles):

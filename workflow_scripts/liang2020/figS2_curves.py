@@ -38,7 +38,7 @@ def draw(fractions, constants, published_numbers, begun):
             axes.errorbar(
                 part["percent"],
                 part["value"],
-                part["trials_std"].fillna(0),
+                part["trials_std"],
                 marker="o",
                 ms=3.5,
                 capsize=2,

@@ -3,7 +3,6 @@
 import textwrap
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
@@ -20,7 +19,7 @@ def draw_dataset(axes, table):
         part = table[table["model"] == model].sort_values("percent")
         shift = 0.5 if model == "ours" else -0.5  # % of labels, so that error bars stand side by side
         errors = 100 * part["accuracy_std"].to_numpy(float)
-        axes.errorbar(part["percent"] + shift, 100 * part["accuracy"], np.nan_to_num(errors), color=colour, ls=line,
+        axes.errorbar(part["percent"] + shift, 100 * part["accuracy"], errors, color=colour, ls=line,
                       marker=marker, ms=3.5, capsize=2, label=name)  # fmt: skip
     axes.set(xlabel="labelled training images [%]", xlim=(0, 105))
     axes.yaxis.set_major_locator(MaxNLocator(6))

@@ -24,7 +24,7 @@ Percent = Annotated[float, Field(gt=0, le=100)]
 
 
 BAND_TRAINING = Training(
-    epochs=12,
+    epochs=15,
     batch=64,
     learning_rate=1e-3,
     decay=0.0,
@@ -35,7 +35,10 @@ BAND_TRAINING = Training(
     sky_symmetries=True,
     precision="bfloat16",
 )
-"""Telling bands apart: what validation sets justify with a thousand images; published: 100 epochs at 1e-4."""
+"""Telling bands apart: what validation sets justify with a thousand images; published: 100 epochs at 1e-4.
+
+With 12 epochs, some 200 steps, .70 of the bands of the validation set were right, with 15 .85.
+"""
 
 MASS_TRAINING = BAND_TRAINING.model_copy(
     update={"batch": 32, "labels": "standardised", "loss": WeightedScatterLoss(), "precision": "float32"}
