@@ -268,3 +268,12 @@ def test_panels_show_every_model_beside_the_references():
     heights = np.asarray(below.containers[0][0].get_ydata(), float)
     np.testing.assert_allclose(heights, bins["ss_trans"]["residual"])
     plt.close(figure)
+
+
+def test_errors_in_bins_share_the_axis_that_is_named():
+    empty = comparison.binned_errors(comparison.tested(predictions()), "redshift", 0.1, 10_000)
+    figure = comparison.draw_in_bins({"ss_trans": empty, "constant": empty}, 0.01, "9 clusters", "redshift")
+    above, below = figure.axes
+    assert (above.get_xlabel(), below.get_xlabel()) == ("", "redshift")
+    assert above.get_shared_x_axes().joined(above, below)
+    assert [text.get_text() for text in figure.texts] == ["9 clusters"]

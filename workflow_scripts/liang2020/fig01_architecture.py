@@ -5,28 +5,22 @@ import pandas as pd
 
 from clustermass import provenance, runtime, style
 from clustermass.config.image_networks import BandNetwork, RegressorNetwork
-from clustermass.frames.contracts import BANDS
 from clustermass.networks import build
 from clustermass.networks.describe import describe_layers
-from clustermass.networks.panels import Box, boxes, bracket, connect, draw_boxes, finish
+from clustermass.networks.panels import (
+    LAYER_NAMES,
+    Box,
+    boxes,
+    bracket,
+    connect,
+    count_words,
+    draw_boxes,
+    draw_classifier,
+    finish,
+)
 
-BRANCHES = {
-    r"extractor\.backbone\.conv1": "conv {kernel}",
-    r"extractor\.backbone\.maxpool": "max pool",
-    r"extractor\.backbone\.layer(\d)": r"residual\nblocks \1",
-    r"extractor\.backbone\.(\w+)": r"\1",
-    r"extractor\.pointwise": "conv {kernel}",
-    r"extractor\.pooling": "average\npool",
-    r"convolutions\.\d+": "conv {kernel}",
-    r"hidden\.\d+|output": "fully\nconnected",
-}
 LOWER, WIDER = -2.45, 1.3  # height of the richness branch, and distance of its blocks
 DASHED = {"color": style.BLUE, "lw": 0.9, "ls": (0, (3, 2))}
-
-
-def count(layers):
-    """Return the number of weights of layers, as text."""
-    return f"{layers['parameters'].sum():,} weights"
 
 
 def dash_arrows(axes, first):
@@ -35,25 +29,13 @@ def dash_arrows(axes, first):
         arrow.set(color=style.BLUE, linewidth=DASHED["lw"], linestyle=DASHED["ls"])
 
 
-def draw_bands(axes, layers, pixels):
-    """Draw extractor and band head; return the places of the pooled features and of the end."""
-    extractor = layers["layer"].str.startswith("extractor.")
-    shared, head = boxes(layers[extractor], BRANCHES), boxes(layers[~extractor], BRANCHES)
-    image = Box("one band,\n3 times", f"3 x {pixels} x {pixels}", 0, "input")
-    end, pooled = draw_boxes(axes, [image, *shared, *head], 0, 0), len(shared)
-    bracket(axes, 1, pooled, 0.85, f"shared feature extractor, {count(layers[extractor])}")
-    bracket(axes, pooled + 1, end, 0.85, f"band head, {count(layers[~extractor])}")
-    axes.text(end + 0.2, 0, "".join(BANDS), va="center", fontsize=7.5, style="italic")
-    return pooled, end
-
-
 def draw_richness(axes, layers, inputs, pooled):
     """Draw the richness branch, which begins at the pooled features of all bands; return where it ends."""
     bands, features = inputs[0]
     first = Box("features of\nall bands", f"1 x {features} x {bands}", 0, "input")
     before, left, turn, below = len(axes.texts), 0.4, -1.22, -0.07
-    end = draw_boxes(axes, [first, *boxes(layers, BRANCHES)], left, LOWER, WIDER)
-    bracket(axes, left + WIDER, end, LOWER + 0.85, f"richness branch, {count(layers)}")
+    end = draw_boxes(axes, [first, *boxes(layers, LAYER_NAMES)], left, LOWER, WIDER)
+    bracket(axes, left + WIDER, end, LOWER + 0.85, f"richness branch, {count_words(layers)}")
     corner = pooled + 0.45
     path = [(0.3, below), (corner, below), (corner, turn), (-0.5, turn), (-0.5, LOWER), (left - 0.28, LOWER)]
     axes.plot(*zip(*path, strict=True), zorder=0.5, **DASHED)  # behind the blocks that it passes through
@@ -69,7 +51,7 @@ def draw(classifier, regressor, inputs, pixels):
     """Return the figure: above the feature learning branch, below the richness branch."""
     figure, axes = plt.subplots(figsize=(style.PAGE_INCH, 3.0))
     figure.subplots_adjust(0.005, 0, 0.995, 0.97)
-    pooled, right = draw_bands(axes, classifier, pixels)
+    pooled, right = draw_classifier(axes, classifier, pixels, "shared feature extractor")
     right = max(right, draw_richness(axes, regressor, inputs, pooled))
     finish(axes, -0.6, right + 0.75, LOWER - 1.05, 1.12)
     return figure

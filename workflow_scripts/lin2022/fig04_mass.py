@@ -1,26 +1,12 @@
 """Lin et al. (2022) Fig. 4: absolute errors and residuals against mass, beside richness (rule lin2022_fig04)."""
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
 from clustermass import contracts, provenance, runtime, style
 from clustermass.config.figures import Figures
-from clustermass.transfer.comparison import binned_errors, draw_performance, made_from, median_masses, tested
+from clustermass.transfer.comparison import binned_errors, draw_in_bins, made_from, median_masses, tested
 from clustermass.transfer.contracts import MASS_PREDICTIONS
 from clustermass.transfer.scores import richness_masses
-
-
-def draw(bins, shift, made):
-    """Return the figure: absolute errors above, residuals below."""
-    figure, (above, below) = plt.subplots(
-        2, 1, figsize=(style.COLUMN_INCH, 4.4), sharex=True, layout="constrained", height_ratios=[1, 1.15]
-    )
-    figure.get_layout_engine().set(rect=(0, 0, 1, 0.965))
-    draw_performance(above, below, bins, shift)
-    below.set(xlabel=r"label $\log_{10}\,(M_{500\mathrm{c}}\ /\ \mathrm{M}_\odot)$")
-    figure.text(0.01, 0.995, made, va="top", fontsize=6)
-    return figure
-
 
 with runtime.logged(snakemake), style.paper_style():
     params, choices = snakemake.params, Figures(**snakemake.params.figures)
@@ -31,6 +17,7 @@ with runtime.logged(snakemake), style.paper_style():
     bins = {name: binned_errors(tested(each), *limits) for name, each in models.items()}
     numbers = pd.concat([each.assign(model=name) for name, each in bins.items()])
     style.write_numbers(numbers, snakemake.output.csv, snakemake.wildcards.source)
-    figure = draw(bins, width / 8, made_from(len(tested(table)), params.pixels, params.weights))
+    made = made_from(len(tested(table)), params.pixels, params.weights)
+    figure = draw_in_bins(bins, width / 8, made, r"label $\log_{10}\,(M_{500\mathrm{c}}\ /\ \mathrm{M}_\odot)$")
     outputs = {"pdf": snakemake.output.pdf, "png": snakemake.output.png}
     style.save_figure(figure, outputs, snakemake.wildcards.source, "Lin et al. (2022) Fig. 4", provenance.commit())

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from clustermass import style
@@ -364,6 +366,25 @@ def draw_performance(above: Axes, below: Axes, bins: Mapping[str, pd.DataFrame],
     above.set(ylabel="mean absolute error [dex]", ylim=(0, None))
     above.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, borderaxespad=0.2)
     below.set(ylabel=r"residual $\Delta \log_{10} M_{500\mathrm{c}}$ [dex]")
+
+
+def draw_in_bins(bins: Mapping[str, pd.DataFrame], shift: float, made: str, label: str) -> Figure:
+    """Return a figure of absolute errors above and residuals below, see `draw_performance`, against what `label` says.
+
+    Parameters
+    ----------
+    made : str
+        What the errors are of, to stand at the top.
+    """
+    figure, (above, below) = plt.subplots(
+        2, 1, figsize=(style.COLUMN_INCH, 4.4), sharex=True, layout="constrained", height_ratios=[1, 1.15]
+    )
+    engine: Any = figure.get_layout_engine()  # its settings are not declared
+    engine.set(rect=(0, 0, 1, 0.965))
+    draw_performance(above, below, bins, shift)
+    below.set(xlabel=label)
+    figure.text(0.01, 0.995, made, va="top", fontsize=6)
+    return figure
 
 
 def _kernels(values: Floats, grid: Floats, width: float) -> Floats:
