@@ -33,7 +33,7 @@ with runtime.logged(snakemake):
     # The same for all variants, so that they differ in their features alone.
     fits = runtime.generator(snakemake.params.seed, snakemake.rule, {}).spawn(3)
     metadata = {"provenance": provenance.record(snakemake)}
-    weak, strong = trainings(lin2022, MassModel(kind="transfer"), device := snakemake.params.device)
+    weak, strong = trainings(lin2022, MassModel(kind="transfer", start="extractor"), device := snakemake.params.device)
     regression = transfer_regression(lin2022, sample, seen)
     (first,) = train_splits(regression, weak, [weak_rows(sample)], fits[0], 1)
     splits = strong_folds(sample, folds)
