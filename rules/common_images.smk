@@ -108,6 +108,11 @@ def variant_stars(wildcards):
     return job_stars(wildcards.source) if masked else []
 
 
+def start_file(network):
+    """Return the file of weights that an extractor starts from, where it is one: another file reruns what follows."""
+    return network["extractor"]["file"] or []
+
+
 def band_weights(wildcards):
     """Return what a model of masses starts from: features of an extractor, its weights, or nothing."""
     model = IMAGES["lin2022"]["models"][wildcards.model]

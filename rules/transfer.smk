@@ -7,6 +7,7 @@ rule transfer_bands:
         **IMAGE_TABLES,
         images="results/{source}/images/{cutout}_global.zarr.zip",
         stars=variant_stars,
+        weights=lambda wildcards: start_file(IMAGES[wildcards.cutout]["bands"]["network"]),
     output:
         predictions="results/{source}/transfer/bands/{cutout}/{variant}/predictions.parquet",
         curves="results/{source}/transfer/bands/{cutout}/{variant}/curves.parquet",
@@ -44,6 +45,7 @@ rule transfer_weak:
         **IMAGE_TABLES,
         images="results/{source}/images/lin2022_global.zarr.zip",
         bands=band_weights,
+        weights=start_file(IMAGES["lin2022"]["bands"]["network"]),
     output:
         curves="results/{source}/transfer/weak/{model}/{trial}/curves.parquet",
         timing="results/{source}/transfer/weak/{model}/{trial}/timing.parquet",
@@ -76,6 +78,7 @@ rule transfer_mass:
         images="results/{source}/images/lin2022_global.zarr.zip",
         bands=band_weights,
         weak=weak_weights,
+        weights=start_file(IMAGES["lin2022"]["bands"]["network"]),
     output:
         predictions="results/{source}/transfer/mass/{model}/{trial}/predictions.parquet",
         curves="results/{source}/transfer/mass/{model}/{trial}/curves.parquet",
@@ -200,6 +203,7 @@ rule transfer_tiles:
     """Band classification on tiles of frames, split by field, and its controls."""
     input:
         "results/{source}/transfer/tiles.zarr.zip",
+        weights=start_file(config["tiles"]["network"]),
     output:
         predictions="results/{source}/transfer/tiles/{variant}/predictions.parquet",
         controls="results/{source}/transfer/tiles/{variant}/controls.parquet",
@@ -292,6 +296,7 @@ rule transfer_natural:
     """Channel ordering, then classification, on natural images or what stands in for them (Liang et al. 2020, S1)."""
     input:
         unpack(natural_images),
+        weights=start_file(config["natural"]["network"]),
     output:
         scores="results/{source}/transfer/natural/{dataset}/scores.parquet",
         curves="results/{source}/transfer/natural/{dataset}/curves.parquet",

@@ -44,17 +44,6 @@ def reorder(images: torch.Tensor, orders: torch.Tensor) -> torch.Tensor:
     return images[torch.arange(len(images), device=images.device)[:, None], channels]
 
 
-def all_orders(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return every image in all six orders, (6 n, 3, h, w), and the orders (6 n,): what the task is tested on."""
-    orders = torch.arange(len(ORDERS), device=images.device).repeat(len(images))
-    return reorder(images.repeat_interleave(len(ORDERS), dim=0), orders), orders
-
-
-def draw_orders(count: int, rng: np.random.Generator) -> torch.Tensor:
-    """Return random orders (count,), anew for every epoch: all six equally often, up to one."""
-    return torch.from_numpy(rng.permutation(np.arange(count) % len(ORDERS)))
-
-
 def balanced_order(labels: Ints, rng: np.random.Generator) -> Ints:
     """Return a random order of samples in which every beginning has all classes in proportion.
 
