@@ -144,9 +144,12 @@ def masses_of(model):
 
 
 TABLE2_MODELS = list(IMAGES["lin2022"]["models"])[:3]  # the last of them is the paper's
-MASS_SIZES = {  # how images were, and what the extractor began with: stands on every figure
+MADE_FROM = {  # what masses from images were made from: stands on every figure
     "pixels": config["images"]["pixels"],
     "weights": IMAGES["lin2022"]["bands"]["network"]["extractor"]["weights"],
+    "strong": config["image_sample"]["strong"],
+    "folds": config["labels"]["folds"],
+    "trials": IMAGES["lin2022"]["trials"],
 }
 
 

@@ -182,7 +182,7 @@ rule lin2022_fig03:
         mem_mb=1500,
         runtime=5,
     params:
-        **MASS_SIZES,
+        made=MADE_FROM,
         model=TABLE2_MODELS[-1],
         titles={name: config["catalogues"][name]["title"] for name in LABEL_CATALOGUES},
         labels=config["labels"],
@@ -217,7 +217,7 @@ rule lin2022_fig04:
         mem_mb=1500,
         runtime=5,
     params:
-        **MASS_SIZES,
+        made=MADE_FROM,
         model=TABLE2_MODELS[-1],
         figures=figure_choices("lin2022"),
         code=code_version("lin2022/fig04_mass.py"),
@@ -249,7 +249,7 @@ rule lin2022_fig05:
         mem_mb=1500,
         runtime=5,
     params:
-        **MASS_SIZES,
+        made=MADE_FROM,
         model=TABLE2_MODELS[-1],
         figures=figure_choices("lin2022"),
         code=code_version("lin2022/fig05_redshift.py"),
@@ -282,7 +282,7 @@ rule lin2022_table2:
         mem_mb=1500,
         runtime=10,
     params:
-        **MASS_SIZES,
+        made=MADE_FROM,
         models=list(IMAGES["lin2022"]["models"]),
         interpretation={"bootstrap_draws": config["interpretation"]["bootstrap_draws"]},
         seed=config["seed"],
@@ -316,7 +316,7 @@ rule lin2022_fig06:
         mem_mb=1500,
         runtime=5,
     params:
-        **MASS_SIZES,
+        made=MADE_FROM,
         models=TABLE2_MODELS,
         figures=figure_choices("lin2022"),
         code=code_version("lin2022/fig06_distributions.py"),
@@ -348,7 +348,7 @@ rule lin2022_fig07:
         mem_mb=2000,
         runtime=5,
     params:
-        weights=MASS_SIZES["weights"],
+        weights=MADE_FROM["weights"],
         code=code_version("lin2022/fig07_attribution.py"),
     script:
         "../workflow_scripts/lin2022/fig07_attribution.py"

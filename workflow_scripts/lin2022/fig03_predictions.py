@@ -101,7 +101,7 @@ with runtime.logged(snakemake), style.paper_style():
     cut_row = {"kind": "richness cut", "log10_predicted": at_cut}
     parts = [tests.assign(kind="cluster"), densities.assign(kind="density"), cut_row]
     style.write_numbers(metrics.stack(parts), snakemake.output.csv, snakemake.wildcards.source)
-    made = made_from(len(tests), params.pixels, params.weights)
+    made = made_from(len(tests), **params.made)
     figure = draw(tests, params.titles, grid, joint, densities, at_cut, cut, made)
     outputs = {"pdf": snakemake.output.pdf, "png": snakemake.output.png}
     style.save_figure(figure, outputs, snakemake.wildcards.source, "Lin et al. (2022) Fig. 3", provenance.commit())

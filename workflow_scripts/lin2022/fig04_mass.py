@@ -17,7 +17,7 @@ with runtime.logged(snakemake), style.paper_style():
     bins = {name: binned_errors(tested(each), *limits) for name, each in models.items()}
     numbers = pd.concat([each.assign(model=name) for name, each in bins.items()])
     style.write_numbers(numbers, snakemake.output.csv, snakemake.wildcards.source)
-    made = made_from(len(tested(table)), params.pixels, params.weights)
+    made = made_from(len(tested(table)), **params.made)
     figure = draw_in_bins(bins, width / 8, made, r"label $\log_{10}\,(M_{500\mathrm{c}}\ /\ \mathrm{M}_\odot)$")
     outputs = {"pdf": snakemake.output.pdf, "png": snakemake.output.png}
     style.save_figure(figure, outputs, snakemake.wildcards.source, "Lin et al. (2022) Fig. 4", provenance.commit())

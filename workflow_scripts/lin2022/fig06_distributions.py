@@ -53,6 +53,6 @@ with runtime.logged(snakemake), style.paper_style():
     densities, about = pd.concat(densities), pd.DataFrame(about)
     numbers = metrics.stack([densities, about.assign(kind="distribution")])
     style.write_numbers(numbers, snakemake.output.csv, snakemake.wildcards.source)
-    figure = draw(densities, about, made_from(len(labels), params.pixels, params.weights))
+    figure = draw(densities, about, made_from(len(labels), **params.made))
     outputs = {"pdf": snakemake.output.pdf, "png": snakemake.output.png}
     style.save_figure(figure, outputs, snakemake.wildcards.source, "Lin et al. (2022) Fig. 6", provenance.commit())

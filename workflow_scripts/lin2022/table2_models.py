@@ -15,7 +15,7 @@ with runtime.logged(snakemake):
         Interpretation(**params.interpretation).bootstrap_draws,
         lambda quantity: published("lin2022", "table2", quantity, snakemake.input.published),
     )
-    made = made_from(int(table["clusters"].max()), params.pixels, params.weights)
+    made = made_from(int(table["clusters"].max()), **params.made)
     caption = (
         "Mean absolute error of masses log10 M500c from images, by cross-validation [dex] (Lin et al. 2022, Table 2),"
         " and of masses from richness, of the median of the labels that train, and what the labels' own errors leave"

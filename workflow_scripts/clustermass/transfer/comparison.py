@@ -62,9 +62,24 @@ def begun_from(weights: str) -> str:
     return f"extractor from {_WEIGHTS[weights]}"
 
 
-def made_from(clusters: int, pixels: int, weights: str) -> str:
-    """Return in words how many clusters tested, how large their images are and what the extractor began with."""
-    return f"{clusters} clusters, {pixels} × {pixels} pixels, {begun_from(weights)}"
+def made_from(clusters: int, pixels: int, weights: str, strong: int, folds: int, trials: int) -> str:
+    """Return in words what stands behind masses from images.
+
+    Parameters
+    ----------
+    clusters : int
+        Tested ones.
+    pixels : int
+        Along a side of an image.
+    weights : {'imagenet', 'file', 'random'}
+        What the extractor began with.
+    strong : int
+        Clusters with strong labels that the sample was to have at least; 0: as many as the sky gives.
+    folds, trials : int
+        Of the cross-validation, and trainings of every fold.
+    """
+    sample = f"{clusters} clusters (strong labels over-sampled)" if strong else f"{clusters} clusters"
+    return f"{sample}, {pixels} × {pixels} pixels, {folds} folds × {trials}, {_WEIGHTS[weights]}"
 
 
 def tested(predictions: pd.DataFrame) -> pd.DataFrame:
