@@ -82,7 +82,7 @@ def measured_frames(source):
 
 IMAGES = config["image_training"]
 ON_GPU = int(IMAGES["device"] == "cuda")
-CLUSTERS_WITH_IMAGES = config["image_sample"]["clusters"] or 25000  # as many as the parent sample has, about
+CLUSTERS_WITH_IMAGES = config["image_sample"]["clusters"] or config["image_plan"]["clusters"]
 IMAGE_TABLES = {
     "clusters": "results/{source}/frames/clusters.parquet",
     "labels": "results/{source}/crossmatch/labels.parquet",
