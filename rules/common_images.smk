@@ -1,7 +1,7 @@
 """Paths and names that rules on images share; no rules."""
 
 from clustermass.config.image_training import LiangTraining
-from clustermass.transfer.richness import parts
+from clustermass.transfer.shares import parts
 
 
 def of_blanks(wildcards):

@@ -28,7 +28,7 @@ def scripts(tmp_path, monkeypatch):
 
 
 def version(scripts):
-    for function in (provenance._tree, provenance._imported, provenance._meaning):
+    for function in (provenance._parsed, provenance._files_of):
         function.cache_clear()
     return provenance.code_version("stage/work.py")
 

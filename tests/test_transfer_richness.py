@@ -30,11 +30,10 @@ from clustermass.transfer.richness import (
     frozen_extractor,
     joint_network,
     model_start,
-    parts,
     richness_regression,
-    share_training,
 )
 from clustermass.transfer.sample import ImageSample, richness_splits
+from clustermass.transfer.shares import parts, share_training
 
 N, FOLDS, SEED = 40, 5, 11
 BANDS = BandNetwork(extractor=ExtractorNetwork(backbone="shufflenet_v2_x0_5", pointwise=7), hidden=(4,))

@@ -42,39 +42,41 @@ def _closure(script: Path) -> set[Path]:
     return reached
 
 
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), filename=str(path))
-
-
-@cache
 def _imported(path: Path) -> tuple[Path, ...]:
     """Return the files of the library modules that one file imports."""
+    return _parsed(path)[0]
+
+
+def _meaning(path: Path) -> str:
+    """Return a file's code in one normal form, without comments and docstrings."""
+    return _parsed(path)[1]
+
+
+@cache
+def _parsed(path: Path) -> tuple[tuple[Path, ...], str]:
+    """Return what a file imports and what it means, of one reading: every job of a cluster reads all of them."""
+    tree = ast.parse(path.read_text(), filename=str(path))
     names: set[str] = set()
-    for node in ast.walk(_tree(path)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
-    found = []
-    for name in sorted(names):
-        parts = name.split(".")
-        if parts[0] == "clustermass":
-            candidates = [SCRIPTS.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
-            found += [file for c in candidates for file in (c / "__init__.py", c.with_suffix(".py")) if file.is_file()]
-    return tuple(found)
+        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [line for line in node.body if not _is_text(line)] or [ast.Pass()]
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Field":  # descriptions do not compute
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
+    return tuple(file for name in sorted(names) for file in _files_of(name)), ast.unparse(tree)
 
 
 @cache
-def _meaning(path: Path) -> str:
-    """Return a file's code in one normal form, without comments and docstrings."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [line for line in node.body if not _is_text(line)] or [ast.Pass()]
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Field":  # descriptions do not compute
-            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
-    return ast.unparse(tree)
+def _files_of(name: str) -> tuple[Path, ...]:
+    """Return the files that an import of a name reads, as far as they are of the library."""
+    parts = name.split(".")
+    if parts[0] != "clustermass":
+        return ()
+    candidates = [SCRIPTS.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    return tuple(file for c in candidates for file in (c / "__init__.py", c.with_suffix(".py")) if file.is_file())
 
 
 def _is_text(line: ast.stmt) -> bool:

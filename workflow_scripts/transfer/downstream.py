@@ -11,8 +11,9 @@ from clustermass.transfer.contracts import MASS_PREDICTIONS, RICHNESS_PREDICTION
 from clustermass.transfer.features import load_features
 from clustermass.transfer.mass import trainings, transfer_regression
 from clustermass.transfer.regression import predicted, train_splits
-from clustermass.transfer.richness import feature_richness, share_training
+from clustermass.transfer.richness import feature_richness
 from clustermass.transfer.sample import read_sample, richness_splits, strong_folds, weak_rows
+from clustermass.transfer.shares import share_training
 
 
 def predictions(contract, regression, training, splits, fits, start, **also):

@@ -18,9 +18,9 @@ from clustermass.transfer.richness import (
     fits_of_part,
     model_start,
     richness_regression,
-    share_training,
 )
 from clustermass.transfer.sample import read_sample, richness_splits
+from clustermass.transfer.shares import share_training
 
 with runtime.logged(snakemake):
     settings, watch = LiangTraining(**snakemake.params.liang2020), Stopwatch()

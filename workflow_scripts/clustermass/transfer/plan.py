@@ -30,7 +30,7 @@ from clustermass.frames.contracts import BANDS
 from clustermass.networks import build
 from clustermass.networks.image import Extractor
 from clustermass.transfer.bands import variant_network
-from clustermass.transfer.richness import parts, share_training
+from clustermass.transfer.shares import parts, share_training
 
 PLAN = Contract(
     "image_plan",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -12,7 +11,6 @@ import torch
 
 from clustermass.config.image_networks import ImageRegressorNetwork, RegressorNetwork
 from clustermass.config.image_training import LiangTraining
-from clustermass.config.training import Training
 from clustermass.estimators import Split
 from clustermass.images.resize import Pixels
 from clustermass.networks.image import Extractor
@@ -48,45 +46,6 @@ def fits(settings: LiangTraining) -> list[Fit]:
     """Return all fits of one share of the training set: every fold of the first trial, then of the next."""
     pairs = [(fold, trial) for trial in range(settings.trials) for fold in range(settings.folds)]
     return [Fit(number, *pair) for number, pair in enumerate(pairs)]
-
-
-def share_training(settings: LiangTraining, percent: float, clusters: int, folds: int) -> Training:
-    """Return how networks are trained on a share: with more passes over few clusters, to make enough steps.
-
-    Parameters
-    ----------
-    settings : LiangTraining
-        Of its training and `min_steps`.
-    percent : float
-        Share of the training set [%].
-    clusters : int
-        Of the sample.
-    folds : int
-        Of the cross-validation, of which one tests and one validates.
-    """
-    steps = -(-_trained(percent, clusters, folds) // settings.training.batch)  # of one pass
-    epochs = max(settings.training.epochs, -(-settings.min_steps // steps))
-    return settings.training.model_copy(update={"epochs": epochs})
-
-
-def _trained(percent: float, clusters: int, folds: int) -> int:
-    """Return how many clusters train on a share, in a fold of mean size."""
-    return max(2, round(percent / 100 * clusters * (folds - 2) / folds))
-
-
-def parts(settings: LiangTraining, percent: float, clusters: int, folds: int) -> int:
-    """Return into how many jobs the fits of a share are batched, so that each takes about `job_minutes`.
-
-    Parameters
-    ----------
-    settings : LiangTraining
-    percent, clusters, folds
-        As in `share_training`.
-    """
-    passes = share_training(settings, percent, clusters, folds).epochs
-    seconds = passes * _trained(percent, clusters, folds) / settings.clusters_per_second
-    number = settings.folds * settings.trials
-    return min(number, max(1, math.ceil(number * seconds / (60 * settings.job_minutes))))
 
 
 def fits_of_part(settings: LiangTraining, part: int, number: int) -> list[Fit]:
