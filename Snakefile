@@ -4,19 +4,21 @@
 """
 
 import sys
+from pathlib import Path
 
+from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
-sys.path.insert(0, f"{workflow.basedir}/workflow_scripts")  # reaches the scripts of all rules too
+HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))  # also where another Snakefile imports this one
+sys.path.insert(0, f"{HERE}/workflow_scripts")  # reaches the scripts of all rules too
 
-from clustermass.config.model import ConfigError, load
+from clustermass.config.model import DEFAULT_FILE, ConfigError, load
 
-
-configfile: "config.yaml"
-
-
+settings = load_configfile(DEFAULT_FILE)
+update_config(settings, config)  # what the command line says, or a workflow that imports this one
 try:
-    config = load(config)
+    config = load(settings)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 from hashlib import sha256
+from os.path import relpath
 from pathlib import Path
 
 from clustermass.config.base import Cosmology
@@ -44,7 +45,7 @@ CONE = {
     "lightcone": config["lightcone"],
     "cosmology": config["cosmology"],
 }
-PUBLISHED = "workflow_scripts/clustermass/published.yaml"
+PUBLISHED = local(relpath(HERE / "workflow_scripts/clustermass/published.yaml"))
 SIMULATED = [name for name, stanza in config["catalogues"].items() if stanza.get("simulated")]
 IMAGE_MPC = max(cutout["side_mpc"] for cutout in config["mosaics"]["cutouts"].values())  # side of mosaics [Mpc]
 MEMBERS = config["image_sample"]["members"]
@@ -74,7 +75,7 @@ def published_cosmology(wildcards):
 def local_catalogue(wildcards):
     """Return the local file of a catalogue, or nothing, so that VizieR is asked."""
     path = local_file(Catalogue(**config["catalogues"][wildcards.catalogue]), Archive(**config["archive"]))
-    return [] if path is None else str(path)
+    return [] if path is None else local(str(path))
 
 
 def simulated_catalogue(wildcards):
@@ -126,7 +127,8 @@ def universe_products():
 def snapshot_files(name):
     """Return the files of a snapshot of a real simulation."""
     stanza = config["snapshots"][name]
-    return [str(Path(config["archive"]["folder"] or ".") / file) for file in stanza["files"] + stanza["host_files"]]
+    folder = Path(config["archive"]["folder"] or ".")
+    return [local(str(folder / file)) for file in stanza["files"] + stanza["host_files"]]
 
 
 def boxes_at(source, redshift):
@@ -209,7 +211,7 @@ def redshift_file(wildcards):
     if survey is None:
         return "results/simulated/data/spectroscopy.parquet"
     path = local_file(RedshiftSurvey(**survey), Archive(**config["archive"]))
-    return [] if path is None else str(path)
+    return [] if path is None else local(str(path))
 
 
 def has_redshifts(source):

@@ -69,7 +69,7 @@ def member_files(source):
     places = [Path(config["archive"]["folder"]).expanduser()] if config["archive"]["folder"] else []
     pairs = [{key: place / name for key, name in MEMBERS.items()} for place in [*places, Path()]]
     found = next((pair for pair in pairs if all(path.is_file() for path in pair.values())), {})
-    return {key: str(path) for key, path in found.items()}
+    return {key: local(str(path)) for key, path in found.items()}
 
 
 def measured_frames(source):
@@ -229,7 +229,7 @@ def natural_file(dataset):
 def natural_images(wildcards):
     """Return the natural images of a dataset, or none."""
     found = natural_file(wildcards.dataset)
-    return {"images": found} if found else {}
+    return {"images": local(found)} if found else {}
 
 
 def natural_datasets():

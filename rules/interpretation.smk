@@ -406,7 +406,6 @@ rule interpretation_image_plan:
         labels=config["labels"],
         tiles=config["tiles"],
         natural=config["natural"],
-        timings="results/{source}/transfer",
         code=code_version("interpretation/image_plan.py"),
     script:
         "../workflow_scripts/interpretation/image_plan.py"

@@ -165,7 +165,7 @@ rule ho2019_fig06:
         clusters_contaminated="results/{source}/phase_space/ho2019/contaminated/clusters.parquet",
         fit_pure="results/{source}/training/ho2019/msigma_pure/fit.parquet",
         fit_contaminated="results/{source}/training/ho2019/msigma_contaminated/fit.parquet",
-        published="workflow_scripts/clustermass/published.yaml",
+        published=PUBLISHED,
     output:
         csv="results/{source}/ho2019/fig06.csv",
         pdf=report("figures/{source}/ho2019/fig06.pdf", caption="captions/ho2019_fig06.rst", **ho2019_shown("Fig. 6")),
@@ -191,7 +191,7 @@ rule ho2019_fig07:
     """Ho et al. (2019) Fig. 7: predicted against true mass, and residuals, of CNN1D and CNN2D."""
     input:
         **ho2019_trained("predictions", ["cnn1d", "cnn2d"]),
-        published="workflow_scripts/clustermass/published.yaml",
+        published=PUBLISHED,
     output:
         csv="results/{source}/ho2019/fig07.csv",
         pdf=report("figures/{source}/ho2019/fig07.pdf", caption="captions/ho2019_fig07.rst", **ho2019_shown("Fig. 7")),
@@ -243,7 +243,7 @@ rule ho2019_fig09:
     """Ho et al. (2019) Fig. 9: densities of normalised residuals of six estimators, beside a Gaussian."""
     input:
         **ho2019_trained("predictions", ESTIMATORS),
-        published="workflow_scripts/clustermass/published.yaml",
+        published=PUBLISHED,
     output:
         csv="results/{source}/ho2019/fig09.csv",
         pdf=report("figures/{source}/ho2019/fig09.pdf", caption="captions/ho2019_fig09.rst", **ho2019_shown("Fig. 9")),
@@ -295,7 +295,7 @@ rule ho2019_table1:
     input:
         pure="results/{source}/training/ho2019/msigma_pure/fit.parquet",
         contaminated="results/{source}/training/ho2019/msigma_contaminated/fit.parquet",
-        published="workflow_scripts/clustermass/published.yaml",
+        published=PUBLISHED,
     output:
         csv=report(
             "results/{source}/ho2019/table1.csv", caption="captions/ho2019_table1.rst", **ho2019_shown("Table 1")
@@ -322,7 +322,7 @@ rule ho2019_table2:
     """Ho et al. (2019) Table 2: statistics of the residuals of six estimators, beside the published."""
     input:
         statistics="results/{source}/interpretation/ho2019/statistics.parquet",
-        published="workflow_scripts/clustermass/published.yaml",
+        published=PUBLISHED,
     output:
         csv=report(
             "results/{source}/ho2019/table2.csv", caption="captions/ho2019_table2.rst", **ho2019_shown("Table 2")
@@ -349,7 +349,7 @@ rule ho2019_abundance:
     """Ho et al. (2019), systematics of a cluster count (section 5.2, Eq. 10), beside the published."""
     input:
         abundance="results/{source}/interpretation/ho2019/abundance.parquet",
-        published="workflow_scripts/clustermass/published.yaml",
+        published=PUBLISHED,
     output:
         csv=report(
             "results/{source}/ho2019/abundance.csv",
@@ -379,7 +379,7 @@ rule ho2019_table3:
     input:
         posteriors="results/{source}/interpretation/ho2019/wojtak.parquet",
         chains="results/{source}/interpretation/ho2019/chains.parquet",
-        published="workflow_scripts/clustermass/published.yaml",
+        published=PUBLISHED,
     output:
         csv=report(
             "results/{source}/ho2019/table3.csv", caption="captions/ho2019_table3.rst", **ho2019_shown("Table 3")
@@ -406,7 +406,7 @@ rule ho2019_table4:
     """Ho et al. (2019) Table 4: statistics of the subsampled mass deviation, beside the published."""
     input:
         robustness="results/{source}/interpretation/ho2019/robustness.parquet",
-        published="workflow_scripts/clustermass/published.yaml",
+        published=PUBLISHED,
     output:
         csv=report(
             "results/{source}/ho2019/table4.csv", caption="captions/ho2019_table4.rst", **ho2019_shown("Table 4")
@@ -433,7 +433,7 @@ rule ho2019_timing:
     """Ho et al. (2019), times of training and evaluation (section 5.5), beside the published."""
     input:
         **ho2019_trained("timing", ESTIMATORS),
-        published="workflow_scripts/clustermass/published.yaml",
+        published=PUBLISHED,
     output:
         csv=report("results/{source}/ho2019/timing.csv", caption="captions/ho2019_timing.rst", **ho2019_shown("times")),
         md="results/{source}/ho2019/timing.md",

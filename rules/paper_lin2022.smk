@@ -67,7 +67,7 @@ rule lin2022_counts:
         labels="results/{source}/crossmatch/labels.parquet",
         matches=expand("results/{{source}}/crossmatch/matches_{reading}.parquet", reading=["configured", *READINGS]),
         chance="results/{source}/crossmatch/chance.csv",
-        published="workflow_scripts/clustermass/published.yaml",
+        published=PUBLISHED,
     output:
         csv=report(
             "results/{source}/lin2022/counts.csv",

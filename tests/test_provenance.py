@@ -88,7 +88,7 @@ class Items(dict):
 
 
 class Job:
-    rule = "stage_work"
+    rule, scriptdir = "stage_work", "/a/folder/stage"
     wildcards = Items(source="simulated")
     params = Items(seed=1)
 

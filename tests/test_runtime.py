@@ -13,6 +13,7 @@ def job(tmp_path, seed=1, rule="stage_work", **wildcards):
     return SimpleNamespace(
         log=[str(tmp_path / "logs/work.log")],
         rule=rule,
+        scriptdir="rules/../scripts/stage",
         params=SimpleNamespace(seed=seed),
         wildcards=SimpleNamespace(items=wildcards.items),
     )
@@ -64,5 +65,12 @@ def test_generators_depend_on_seed_rule_and_wildcards_only(tmp_path):
 
 
 def test_job_generator_is_the_generator_of_the_job(tmp_path):
-    drawn = runtime.job_generator(job(tmp_path, 5, "r", a="x")).integers(0, 2**62, 4).tolist()
-    assert drawn == draw(5, "r", {"a": "x"})
+    drawn = runtime.job_generator(job(tmp_path, 5, "stage_r", a="x")).integers(0, 2**62, 4).tolist()
+    assert drawn == draw(5, "stage_r", {"a": "x"})
+
+
+def test_job_of_an_imported_workflow_has_the_same_random_numbers(tmp_path):
+    for rule in ("stage_work", "mine_stage_work", "my_stage_stage_work"):
+        assert runtime.rule_name(job(tmp_path, rule=rule)) == "stage_work"
+    drawn = runtime.job_generator(job(tmp_path, 5, "mine_stage_r", a="x")).integers(0, 2**62, 4).tolist()
+    assert drawn == draw(5, "stage_r", {"a": "x"})

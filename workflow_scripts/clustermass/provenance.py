@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from clustermass.files import sha256
+from clustermass.runtime import rule_name
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 _SOFTWARE = ("astropy", "colossus", "kcorrect", "numba", "numpy", "pandas", "pyarrow", "scipy", "sep", "torch", "zarr")
@@ -92,7 +93,7 @@ def record(snakemake: Any, without: tuple[str, ...] = ()) -> dict[str, Any]:
     """
     left_out = {str(path) for name in without for path in _listed(snakemake.input[name])}
     return {
-        "rule": snakemake.rule,
+        "rule": rule_name(snakemake),
         "wildcards": dict(snakemake.wildcards.items()),
         "settings": dict(snakemake.params.items()),
         "inputs": {

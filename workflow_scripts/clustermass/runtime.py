@@ -63,6 +63,15 @@ def generator(seed: int, rule: str, wildcards: Mapping[str, Any]) -> np.random.G
     return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
 
 
+def rule_name(snakemake: Any) -> str:
+    """Return the name of a job's rule, without what a workflow that imports this one puts before it.
+
+    Rules of a stage begin with the stage's name, which is that of the script's folder.
+    """
+    name = str(snakemake.rule)
+    return name[name.rindex(f"{Path(snakemake.scriptdir).name}_") :]
+
+
 def job_generator(snakemake: Any) -> np.random.Generator:
     """Return the random generator of a rule's job; its seed is the rule's parameter `seed`."""
-    return generator(snakemake.params.seed, snakemake.rule, dict(snakemake.wildcards.items()))
+    return generator(snakemake.params.seed, rule_name(snakemake), dict(snakemake.wildcards.items()))

@@ -16,7 +16,8 @@ with runtime.logged(snakemake):
     params = snakemake.params
     plan, training = ImagePlan(**params.plan), ImageTraining(**params.image_training)
     sizes = sizes_of(ImageSample(**params.image_sample), Images(**params.images), Labels(**params.labels), plan)
-    paths = sorted(Path(params.timings).glob("**/timing.parquet"))  # of trainings that are done, if any
+    results = Path(snakemake.output.csv).parents[1]
+    paths = sorted((results / "transfer").glob("**/timing.parquet"))  # of trainings that are done, if any
     timings = [
         (contracts.read_table(path, TIMING), contracts.read_metadata(path).get("provenance", {})) for path in paths
     ]

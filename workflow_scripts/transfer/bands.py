@@ -21,7 +21,7 @@ with runtime.logged(snakemake):
     network = variant_network(task.network, variant)
     training = task.training.model_copy(update={"device": snakemake.params.device})
     # The same for all variants, so that they differ in nothing else.
-    rng = runtime.generator(snakemake.params.seed, snakemake.rule, {"cutout": snakemake.wildcards.cutout})
+    rng = runtime.generator(snakemake.params.seed, runtime.rule_name(snakemake), {"cutout": snakemake.wildcards.cutout})
     changes, fits = rng.spawn(2)
     clusters = contracts.read_table(snakemake.input.clusters, IMAGE_CLUSTERS)
     labels = contracts.read_table(snakemake.input.labels, contracts.LABELS)

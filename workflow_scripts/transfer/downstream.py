@@ -32,7 +32,7 @@ with runtime.logged(snakemake):
     sample = read_sample(Images(snakemake.input.images), *read, usable=features.clusters)
     seen = features.of(sample.clusters)
     # The same for all variants, so that they differ in their features alone.
-    fits = runtime.generator(snakemake.params.seed, snakemake.rule, {}).spawn(3)
+    fits = runtime.generator(snakemake.params.seed, runtime.rule_name(snakemake), {}).spawn(3)
     metadata = {"provenance": provenance.record(snakemake)}
     weak, strong = trainings(lin2022, MassModel(kind="transfer", start="extractor"), device := snakemake.params.device)
     regression = transfer_regression(lin2022, sample, seen)

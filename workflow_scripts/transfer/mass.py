@@ -37,7 +37,8 @@ with runtime.logged(snakemake):
         splits, training = strong_folds(sample, snakemake.params.folds), strong
         if model.weak:
             start = start_of(load_trained(snakemake.input.weak, regression.network))
-    rng = runtime.generator(snakemake.params.seed, snakemake.rule, {"trial": trial})  # the same for all models
+    # random numbers are the same for all models
+    rng = runtime.generator(snakemake.params.seed, runtime.rule_name(snakemake), {"trial": trial})
     workers, metadata = min(snakemake.threads, len(splits)), {"provenance": provenance.record(snakemake)}
     metadata["weights"] = start_note(settings, model)
     print(f"{len(splits[0].training)} clusters train and {len(splits[0].validation)} validate; {metadata['weights']}")

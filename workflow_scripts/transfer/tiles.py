@@ -23,7 +23,7 @@ with runtime.logged(snakemake):
     about = {"trained_on": f"{tiles_of}, {snakemake.wildcards.variant}"}
     training = settings.training.model_copy(update={"device": snakemake.params.device})
     # The same for all variants, so that they differ in nothing else.
-    rng = runtime.generator(snakemake.params.seed, snakemake.rule, {"source": snakemake.wildcards.source})
+    rng = runtime.generator(snakemake.params.seed, runtime.rule_name(snakemake), {"source": snakemake.wildcards.source})
     parts, changes, fits, trees, *chances = rng.spawn(8)
     stored = Stored(snakemake.input[0])
     names, every = np.array(stored.clusters), np.arange(len(stored))

@@ -9,8 +9,9 @@ from clustermass.validation.performance import performance
 
 with runtime.logged(snakemake):
     # parameters, not inputs: Snakemake writes them beside the jobs and does not count them among the outputs
-    paths = {job: path for job, path in snakemake.params.benchmarks.items() if Path(path).is_file()}
-    absent = [path for path in snakemake.params.benchmarks.values() if path not in paths.values()]
+    root = Path(snakemake.log[0]).parents[3]  # not here where another workflow imports this one with a prefix
+    paths = {job: root / path for job, path in snakemake.params.benchmarks.items() if (root / path).is_file()}
+    absent = [path for job, path in snakemake.params.benchmarks.items() if job not in paths]
     print(f"no benchmark: {', '.join(absent)}" if absent else "all benchmarks found")
     table = performance({job: pd.read_csv(path, sep="\t") for job, path in paths.items()})
     caption = (
