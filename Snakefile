@@ -3,26 +3,8 @@
 `snakemake --cores all` makes all; `snakemake --cores all lin2022` one paper; `snakemake --list` names every rule.
 """
 
-import sys
-from pathlib import Path
 
-from snakemake.common.configfile import load_configfile
-from snakemake.exceptions import WorkflowError
-from snakemake.utils import update_config
-
-HERE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))  # also where another Snakefile imports this one
-sys.path.insert(0, f"{HERE}/workflow_scripts")  # reaches the scripts of all rules too
-
-from clustermass.config.model import DEFAULT_FILE, ConfigError, load
-
-settings = load_configfile(DEFAULT_FILE)
-update_config(settings, config)  # what the command line says, or a workflow that imports this one
-try:
-    config = load(settings)
-except ConfigError as error:
-    raise WorkflowError(str(error)) from None
-
-
+include: "rules/start.smk"
 include: "rules/common.smk"
 include: "rules/validation.smk"
 include: "rules/universe.smk"
@@ -55,6 +37,9 @@ rule all:
         rules.images.input if has_frames(config["source"]) else [],
         rules.realism.input if config["source"] == "simulated" else [],
         rules.liang2020.input if has_frames(config["source"]) else [],
+
+
+include: "rules/cache.smk"
 
 
 onsuccess:

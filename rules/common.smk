@@ -51,6 +51,7 @@ IMAGE_MPC = max(cutout["side_mpc"] for cutout in config["mosaics"]["cutouts"].va
 MEMBERS = config["image_sample"]["members"]
 BLANK_JOB = config["frames"]["jobs"]  # one job more: fields at random places
 REALISM_JOBS = range(min(config["realism"]["jobs"], config["frames"]["jobs"]))
+CACHED = workflow.enable_cache  # `snakemake --cache`: results of some rules are shared between folders
 READINGS = ["projected_proper", "projected_comoving", "three_dimensional", "none"]
 
 
@@ -104,6 +105,17 @@ def galaxy_options(wildcards):
         "min_halo_mass": config["universe"]["cone_min_halo_mass"],
     }
     return config["galaxies"] | {"structure": "analytic", "min_log10_mstar": 12} | bright
+
+
+def of_job(wildcards):
+    """Return a job's wildcards: the cache of results tells jobs of one rule apart by parameters alone."""
+    return dict(wildcards.items())
+
+
+def of_snapshots(kind, suffix):
+    """Return one kind of file of all snapshots of a box, each with a name of its own, as the cache of results wants."""
+    path = "results/simulated/universe/{{box}}/{snapshot}/{kind}.{suffix}"
+    return {f"{kind}_{s}": path.format(snapshot=s, kind=kind, suffix=suffix) for s in SNAPSHOTS}
 
 
 def cone_tables(table):

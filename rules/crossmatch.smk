@@ -23,6 +23,7 @@ rule crossmatch_match:
         priority=LABEL_CATALOGUES,
         readings=lambda wildcards: readings(wildcards.reading),
         cosmology=config["cosmology"],
+        job=of_job,
         code=code_version("crossmatch/match.py"),
     script:
         "../workflow_scripts/crossmatch/match.py"

@@ -104,6 +104,7 @@ rule data_survey:
         cosmology=config["cosmology"],
         published=published_cosmology,
         seed=config["seed"],
+        job=of_job,
         code=code_version("data/survey.py"),
     script:
         "../workflow_scripts/data/survey.py"
@@ -132,6 +133,7 @@ rule data_catalogue_simulated:
         stanza=stanza,
         cosmology=of_masses("cosmology"),
         masses=of_masses("masses"),
+        job=of_job,
         code=code_version("data/catalogue.py"),
     script:
         "../workflow_scripts/data/catalogue.py"

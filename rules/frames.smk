@@ -52,6 +52,7 @@ rule frames_sample:
         side_mpc=IMAGE_MPC,
         cosmology=config["cosmology"],
         seed=config["seed"],
+        job=of_job,
         code=code_version("frames/sample.py"),
     script:
         "../workflow_scripts/frames/sample.py"
@@ -126,6 +127,7 @@ rule frames_plan:
     params:
         search_mpc=config["frames"]["search_mpc"],
         side_mpc=IMAGE_MPC,
+        job=of_job,
         code=code_version("frames/plan.py"),
     script:
         "../workflow_scripts/frames/plan.py"
@@ -239,6 +241,7 @@ rule frames_simulated:
         redshift=config["lightcone"]["redshift"],
         cosmology=config["cosmology"],
         seed=config["seed"],
+        job=of_job,
         code=code_version("frames/simulated.py"),
     script:
         "../workflow_scripts/frames/simulated.py"
@@ -264,6 +267,7 @@ rule frames_archival:
         archives=1,
     params:
         frames={key: config["frames"][key] for key in ("download", "server", "release")},
+        job=of_job,
         code=code_version("frames/archival.py"),
     script:
         "../workflow_scripts/frames/archival.py"

@@ -15,6 +15,7 @@ rule mosaics_job:
         "logs/{source}/mosaics/{job}.log",
     benchmark:
         "logs/{source}/mosaics/{job}.benchmark.tsv"
+    cache: CACHED
     priority: 10  # frames are large: those of a job go before others are made
     conda:
         "../envs/cpu.yaml"
@@ -24,6 +25,7 @@ rule mosaics_job:
         runtime=240,
     params:
         mosaics=config["mosaics"],
+        job=of_job,
         code=code_version("mosaics/job.py"),
     script:
         "../workflow_scripts/mosaics/job.py"

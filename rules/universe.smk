@@ -10,13 +10,14 @@ rule universe:
 rule universe_box:
     """One N-body box from 2LPT initial conditions: particles, halos, power spectrum of every snapshot."""
     output:
-        found=expand("results/simulated/universe/{{box}}/{snapshot}/found.parquet", snapshot=SNAPSHOTS),
-        particles=expand("results/simulated/universe/{{box}}/{snapshot}/particles.safetensors", snapshot=SNAPSHOTS),
-        power=expand("results/simulated/universe/{{box}}/{snapshot}/power.parquet", snapshot=SNAPSHOTS),
+        **of_snapshots("found", "parquet"),
+        **of_snapshots("particles", "safetensors"),
+        **of_snapshots("power", "parquet"),
     log:
         "logs/simulated/universe/{box}.log",
     benchmark:
         "logs/simulated/universe/{box}.benchmark.tsv"
+    cache: CACHED
     conda:
         "../envs/torch.yaml"
     threads: config["nbody"]["threads"]
@@ -29,6 +30,7 @@ rule universe_box:
         whole=DYNAMICS,
         cosmology=config["cosmology"],
         seed=config["seed"],
+        job=of_job,
         code=code_version("universe/box.py"),
     script:
         "../workflow_scripts/universe/box.py"
@@ -44,6 +46,7 @@ rule universe_matching:
         "logs/simulated/universe/matching_{snapshot}.log",
     benchmark:
         "logs/simulated/universe/matching_{snapshot}.benchmark.tsv"
+    cache: CACHED
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -54,6 +57,7 @@ rule universe_matching:
         mass_matching=config["universe"]["mass_matching"],
         nbody=config["nbody"],
         cosmology=config["cosmology"],
+        job=of_job,
         code=code_version("universe/matching.py"),
     script:
         "../workflow_scripts/universe/matching.py"
@@ -70,6 +74,7 @@ rule universe_halos:
         "logs/simulated/universe/{box}/{snapshot}/halos.log",
     benchmark:
         "logs/simulated/universe/{box}/{snapshot}/halos.benchmark.tsv"
+    cache: CACHED
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -81,6 +86,7 @@ rule universe_halos:
         box_mpc_h=config["nbody"]["box_mpc_h"],
         cosmology=config["cosmology"],
         seed=config["seed"],
+        job=of_job,
         code=code_version("universe/halos.py"),
     script:
         "../workflow_scripts/universe/halos.py"
@@ -97,6 +103,7 @@ rule universe_galaxies:
         "logs/simulated/universe/{box}/{snapshot}/galaxies.log",
     benchmark:
         "logs/simulated/universe/{box}/{snapshot}/galaxies.benchmark.tsv"
+    cache: CACHED
     conda:
         "../envs/cpu.yaml"
     threads: 1
@@ -108,6 +115,7 @@ rule universe_galaxies:
         smallest=smallest_halo(),
         cosmology=config["cosmology"],
         seed=config["seed"],
+        job=of_job,
         code=code_version("universe/galaxies.py"),
     script:
         "../workflow_scripts/universe/galaxies.py"

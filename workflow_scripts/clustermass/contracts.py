@@ -172,7 +172,8 @@ def write_table(frame: pd.DataFrame, contract: Contract, path: str | Path, metad
         {"contract": contract.name, "metadata": json.dumps(metadata, sort_keys=True)}
     )
     with replacing(path) as aside:
-        pq.write_table(pa.Table.from_arrays(arrays, schema=schema), aside, compression="zstd")
+        table = pa.Table.from_arrays(arrays, schema=schema)
+        pq.write_table(table, aside, compression="zstd", write_page_checksum=True)
 
 
 def read_table(path: str | Path, contract: Contract) -> pd.DataFrame:
@@ -184,7 +185,7 @@ def read_table(path: str | Path, contract: Contract) -> pd.DataFrame:
         Also where the file is not a Parquet table, or was written under another contract.
     """
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
         written = (table.schema.metadata or {}).get(b"contract", b"none").decode()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ContractError(f"{path}: expected a Parquet table of contract '{contract.name}': {error}") from None

@@ -13,11 +13,11 @@ from clustermass.validation.modes import POWER
 
 def keep(snapshot):
     """Store the particles of a snapshot, or a random eighth where only the light cone uses it."""
-    place = settings.redshifts.index(snapshot.redshift)
     whole = snapshot.redshift in snakemake.params.whole
     rows = slice(None) if whole else np.flatnonzero(thin.random(len(snapshot.positions)) < 1 / 8)
     positions, velocities = snapshot.positions[rows], snapshot.velocities[rows]
-    write_particles(snakemake.output.particles[place], positions, velocities, settings.box_mpc_h, snapshot.redshift)
+    path = snakemake.output[f"particles_z{snapshot.redshift:g}"]
+    write_particles(path, positions, velocities, settings.box_mpc_h, snapshot.redshift)
 
 
 with runtime.logged(snakemake):
@@ -26,6 +26,7 @@ with runtime.logged(snakemake):
     thin = runtime.generator(snakemake.params.seed, "universe_box_thin", dict(snakemake.wildcards.items()))
     made = make_box(settings, cosmology, rng, keep, runtime.Progress("step"))
     metadata = {"provenance": provenance.record(snakemake)}
-    for place, snapshot in enumerate(made):
-        contracts.write_table(snapshot.halos, HALOS_SNAPSHOT, snakemake.output.found[place], metadata)
-        contracts.write_table(snapshot.power, POWER, snakemake.output.power[place], metadata)
+    for snapshot in made:
+        name = f"z{snapshot.redshift:g}"
+        contracts.write_table(snapshot.halos, HALOS_SNAPSHOT, snakemake.output[f"found_{name}"], metadata)
+        contracts.write_table(snapshot.power, POWER, snakemake.output[f"power_{name}"], metadata)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -43,17 +45,32 @@ def write_particles(path: str | Path, positions: Float32s, velocities: Float32s,
         raise ValueError(f"{path}: expected finite velocities below {np.finfo(np.float16).max} km/s")
     cells = np.minimum(positions * np.float32(CELLS / box), np.float32(CELLS - 1)).astype(np.uint16)
     tensors = {"positions": cells, "velocities": velocities.astype(np.float16)}
+    about = json.dumps([float(box), float(redshift), _checksum(*tensors.values())])
     with replacing(path) as aside:
         # one entry alone: safetensors writes several in random order, and the same particles are to be the same bytes
-        save_file(tensors, aside, metadata={"snapshot": json.dumps([float(box), float(redshift)])})
+        save_file(tensors, aside, metadata={"snapshot": about})
 
 
 def read_particles(path: str | Path) -> StoredParticles:
-    """Return the particles of a file that `write_particles` wrote; positions are at the middle of their cells."""
+    """Return the particles of a file that `write_particles` wrote; positions are at the middle of their cells.
+
+    Raises
+    ------
+    ValueError
+        What is stored is not what was written: a damaged disk, or a damaged cache of results.
+    """
     with safe_open(path, framework="np") as file:
-        box, redshift = json.loads(file.metadata()["snapshot"])
-        positions = file.get_tensor("positions").astype(np.float32)
-        velocities = file.get_tensor("velocities").astype(np.float32)
+        box, redshift, checksum = json.loads(file.metadata()["snapshot"])
+        cells, halves = file.get_tensor("positions"), file.get_tensor("velocities")
+    if _checksum(cells, halves) != checksum:
+        raise ValueError(f"{path}: expected particles of checksum {checksum}: the file is damaged, make it again")
+    positions, velocities = cells.astype(np.float32), halves.astype(np.float32)
+    del cells, halves
     positions += np.float32(0.5)
     positions *= np.float32(box / CELLS)
     return StoredParticles(positions, velocities, box, redshift)
+
+
+def _checksum(cells: NDArray[np.uint16], halves: NDArray[np.float16]) -> int:
+    """Return the CRC-32 of what is stored of positions and velocities."""
+    return zlib.crc32(np.ascontiguousarray(halves), zlib.crc32(np.ascontiguousarray(cells)))
