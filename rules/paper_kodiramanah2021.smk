@@ -69,7 +69,7 @@ rule kodiramanah2021_fig02:
     benchmark:
         "logs/{source}/kodiramanah2021/fig02.benchmark.tsv"
     conda:
-        "../envs/cpu.yaml"
+        "../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=3000,
@@ -128,7 +128,7 @@ rule kodiramanah2021_fig04:
     benchmark:
         "logs/{source}/kodiramanah2021/fig04.benchmark.tsv"
     conda:
-        "../envs/cpu.yaml"
+        "../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=2000,

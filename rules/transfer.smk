@@ -185,7 +185,7 @@ rule transfer_cut:
     benchmark:
         "logs/{source}/transfer/cut.benchmark.tsv"
     conda:
-        "../envs/cpu.yaml"
+        "../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -243,7 +243,7 @@ rule transfer_empty:
     benchmark:
         "logs/simulated/transfer/empty.benchmark.tsv"
     conda:
-        "../envs/cpu.yaml"
+        "../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=2000,

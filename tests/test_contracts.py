@@ -175,6 +175,18 @@ def test_fault_in_a_file_is_named_on_reading(path: Path) -> None:
         read_table(path, KINDS)
 
 
+def test_damaged_values_are_refused(path: Path) -> None:
+    write_table(good(), KINDS, path, {})
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    pages = [pq.ParquetFile(path).metadata.row_group(0).column(n) for n in range(len(KINDS.columns))]
+    for page in pages:  # the last byte of every column is of its values
+        place = min(page.dictionary_page_offset or footer, page.data_page_offset) + page.total_compressed_size - 1
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ContractError, match=rf"{path}: expected a Parquet table"):
+            read_table(path, KINDS)
+
+
 def test_table_of_another_contract(path: Path) -> None:
     write_table(good(), KINDS, path, {})
     with pytest.raises(ContractError, match="expected contract 'clusters', the file was written as 'kinds'"):

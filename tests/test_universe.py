@@ -49,6 +49,17 @@ def test_particles_that_cannot_be_kept_are_refused(tmp_path, position, velocity,
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.99])
+def test_damaged_particles_are_refused(tmp_path, place):
+    path = tmp_path / "p.safetensors"
+    write_particles(path, rng().uniform(0, BOX, (100, 3)), np.zeros((100, 3), np.float32), BOX, Z)
+    stored = bytearray(path.read_bytes())
+    stored[int(place * len(stored))] ^= 1
+    path.write_bytes(stored)
+    with pytest.raises(ValueError, match=r"p\.safetensors: expected particles of checksum .* make it again"):
+        read_particles(path)
+
+
 # ------------------------------------------------------------------------------------------------------- halos in time
 
 

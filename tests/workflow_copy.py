@@ -11,7 +11,7 @@ import pandas as pd
 from clustermass import contracts
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("Snakefile", "config.yaml", "rules", "configs", "envs", "profiles", "workflow_scripts")
+PARTS = ("Snakefile", "config.yaml", "rules", "configs", "envs", "profiles", "workflow_scripts", "workflow")
 
 
 class Workflow:
