@@ -187,21 +187,22 @@ def dag_plan(
     """
     counts = Counter(job.rule for job in jobs if job.outputs or job.benchmark)  # targets make nothing
     on_gpu = {job.rule for job in jobs if job.gpu}
-    known, planned = costs.set_index("rule"), trainings.groupby("rule")[["jobs", "core_hours", "gpu_hours"]].sum()
+    known: dict[Any, Any] = costs.set_index("rule").to_dict("index")
+    planned: dict[Any, Any] = trainings.groupby("rule")[["jobs", "core_hours", "gpu_hours"]].sum().to_dict("index")
     rows = []
     for rule, number in counts.items():
         size, law = size_of(rule, number, config), LAWS.get(rule, "jobs")
         hours, gigabytes, basis, run = number * UNMEASURED / 3600, 0.0, "guessed", "none"
-        if rule in known.index:
-            cost = known.loc[rule]
+        if rule in known:
+            cost = known[rule]
             ratio = size / cost["size"]
             left = number / cost["jobs"] if rule in _MODELS else ratio
             hours, gigabytes = ratio * cost["core_seconds"] / 3600, left * cost["megabytes"] / 1000
             basis, run = "measured" if abs(ratio - 1) < 0.01 else "scaled", cost["run"]
         core, gpu = (0.0, hours / cores_of_gpu) if rule in on_gpu else (hours, 0.0)
-        if rule in planned.index:
-            plan = planned.loc[rule] * number / planned.loc[rule, "jobs"]
-            core, gpu = (0.0, plan["gpu_hours"]) if rule in on_gpu else (plan["core_hours"], 0.0)
+        if rule in planned:
+            plan, share = planned[rule], number / planned[rule]["jobs"]
+            core, gpu = (0.0, share * plan["gpu_hours"]) if rule in on_gpu else (share * plan["core_hours"], 0.0)
             basis, law = "estimated", "images, epochs, layers"
         rows.append((rule, number, law, "guessed" if rule in on_gpu else basis, run, core, gpu, gigabytes))
     table = pd.DataFrame(rows, columns=DAG_PLAN.names)

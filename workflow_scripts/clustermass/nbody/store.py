@@ -73,4 +73,4 @@ def read_particles(path: str | Path) -> StoredParticles:
 
 def _checksum(cells: NDArray[np.uint16], halves: NDArray[np.float16]) -> int:
     """Return the CRC-32 of what is stored of positions and velocities."""
-    return zlib.crc32(np.ascontiguousarray(halves), zlib.crc32(np.ascontiguousarray(cells)))
+    return zlib.crc32(np.ascontiguousarray(halves).data, zlib.crc32(np.ascontiguousarray(cells).data))
