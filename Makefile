@@ -20,7 +20,7 @@ test: ready
 check: ready
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/snakefmt --check --compact-diff Snakefile rules
+	@$(BIN)/snakefmt --check --compact-diff Snakefile rules workflow/Snakefile
 	@$(BIN)/mypy
 	@$(BIN)/snakemake --lint
 
