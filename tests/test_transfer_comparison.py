@@ -234,6 +234,7 @@ def test_standings_tell_which_of_two_is_better(standings):
 def test_models_of_other_configurations_go_by_their_names():
     assert comparison.look_of("convnext").title == "convnext"
     assert comparison.look_of("ss_trans").title == "S.S.+Trans."
+    assert comparison.begun_from("file") == "extractor from weights from a file"
     words = comparison.made_from(149, 64, "random", strong=150, folds=10, trials=1)
     assert words == "149 clusters (strong labels over-sampled), 64 × 64 pixels, 10 folds × 1, random weights"
     words = comparison.made_from(1500, 256, "imagenet", strong=0, folds=10, trials=3)
