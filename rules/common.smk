@@ -375,3 +375,4 @@ def summary(source):
 
 
 include: "common_images.smk"
+include: "common_scorecard.smk"
