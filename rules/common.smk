@@ -371,6 +371,7 @@ def summary(source):
             if source == "simulated"
             else ""
         )
+        + verdicts(source)
     )
 
 

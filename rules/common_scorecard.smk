@@ -1,8 +1,8 @@
 """Paths and names that rules of the scorecard share; no rules."""
 
+import pandas as pd
 import yaml
 
-from clustermass.config.model import DEFAULT_FILE
 from clustermass.scorecard.choices import load_choices
 from clustermass.scorecard.counterparts import load_counterparts, settings_at
 
@@ -80,6 +80,15 @@ def leaderboard_files(wildcards):
     keys = ("predictions", "timing", "calibration")
     found = [path for entry in leaderboard_entries(wildcards.source) for key in keys for path in entry[key]]
     return list(dict.fromkeys(found))
+
+
+def verdicts(source):
+    """Return what a finished run says of the published numbers; nothing where no scorecard is made."""
+    folder = Path(f"results/{source}/scorecard")
+    if not (folder / "summary.csv").is_file():
+        return ""
+    table = pd.read_csv(folder / "summary.csv").drop(columns="data").to_string(index=False)
+    return f"\nPublished numbers, one by one in {folder}/scorecard.md\n{table}\n"
 
 
 def scorecard_shown(artefact):

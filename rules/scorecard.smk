@@ -119,7 +119,7 @@ rule scorecard_discrepancies:
     params:
         names=made_names(CHOICE_TABLES),
         settings=settings_at(config, OPTIONS),
-        defaults=settings_at(yaml.safe_load(DEFAULT_FILE.read_text()), OPTIONS),
+        defaults=settings_at(load({}), OPTIONS),
         code=code_version("scorecard/discrepancies.py"),
     script:
         "../workflow_scripts/scorecard/discrepancies.py"

@@ -16,11 +16,11 @@ with runtime.logged(snakemake):
     )  # fmt: skip
     caption = (
         "Every number that the four papers print beside the regenerated one. Reproduced: within"
-        f" {rule.max_sigma:g} uncertainties, these being at most {rule.max_uncertainty:.0%} of the number's scale;"
-        " settings, sizes and words: equal, to the digits printed. The uncertainty joins that of the clusters (bootstrap over"
-        " halos, posterior), of other clusters and trainings where a table has them, the published one and rounding."
-        " Reasons of numbers that differ say what is known to differ in data and size (config_scale), not which of it"
-        " is the cause."
+        f" {rule.max_sigma:g} uncertainties, these being at most {100 * rule.max_uncertainty:g} percent of the number's"
+        " scale; settings, sizes and words: equal, to the digits printed. The uncertainty joins that of the clusters"
+        " (bootstrap over halos, posterior), of other clusters and trainings where a table has them, the published one"
+        " and rounding. Reasons of numbers that differ say what is known to differ in data and size (config_scale), not"
+        " which of it is the cause."
     )
     outputs = {kind: snakemake.output[kind] for kind in ("csv", "md", "tex")}
     style.write_paper_table(card, outputs, source, caption)

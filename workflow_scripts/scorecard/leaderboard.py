@@ -88,10 +88,12 @@ def draw(table):
     all_axes[3].set(xlabel="calibration error\n(bar: noise, 95 %)", xlim=(0, None))
     all_axes[4].scatter(table["milliseconds_a_cluster"], place, c=colours, s=14, zorder=3)
     all_axes[4].set(
-        xlabel="time of a cluster [ms]", xscale="log" if table["milliseconds_a_cluster"].notna().any() else "linear"
+        xlabel="time of a\ncluster [ms]", xscale="log" if table["milliseconds_a_cluster"].notna().any() else "linear"
     )
     all_axes[0].set_yticks(place, table["estimator"])
+    all_axes[1].set_xlim(left=0)
     for axes in all_axes:
+        axes.tick_params(axis="y", which="minor", left=False, right=False)
         for last in np.flatnonzero(table["sample"].to_numpy()[1:] != table["sample"].to_numpy()[:-1]):
             axes.axhline(place[last] - 0.5, color=style.GREY, lw=0.5)
     handles = [Line2D([], [], ls="", marker="o", ms=4, color=style.CYCLE[n], label=s) for n, s in enumerate(samples)]

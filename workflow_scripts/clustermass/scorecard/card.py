@@ -95,7 +95,7 @@ def scorecard(
                 "quantity": number.quantity,
                 "unit": part.unit,
                 "published": number.value,
-                "regenerated": np.nan if found.value is None else found.value,
+                "regenerated": _told(found.value),
                 "uncertainty": verdict.uncertainty,
                 "difference_in_sigma": verdict.sigmas,
                 "verdict": verdict.verdict,
@@ -128,6 +128,15 @@ def verdict_counts(card: pd.DataFrame) -> pd.DataFrame:
     table.insert(2, "numbers", table[list(VERDICTS)].sum(axis=1))
     table.columns.name = None
     return table
+
+
+def _told(value: float | str | None) -> float | int | str:
+    """Return a value as the table tells it: six digits, whole numbers without a point."""
+    if value is None:
+        return math.nan
+    if isinstance(value, str):
+        return value
+    return int(value) if float(value).is_integer() else float(f"{value:.6g}")
 
 
 def _judge(
