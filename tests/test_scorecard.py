@@ -183,8 +183,7 @@ def test_card_reads_the_declared_cell_and_says_why_it_differs():
     far = card_of([part], {"p.t.cnn1d_sigma": 0.301}, {"p/t.csv": TABLE}, settings, sizes=sizes).loc["cnn1d_sigma"]
     assert (far["verdict"], far["difference_in_sigma"]) == (DIFFERS, pytest.approx(-13.1, rel=0.01))
     assert far["reason"] == (
-        "another simulation than the published one; smaller than published, see config_scale;"
-        " set otherwise than published, see config_scale"
+        "another simulation than the published one; smaller and set otherwise than published, see config_scale"
     )
     same = {**ELSEWHERE, "simulation": True}
     settings = {"n": None, "start": "imagenet"}  # null: all

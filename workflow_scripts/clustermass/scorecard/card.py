@@ -191,5 +191,6 @@ def _reason(
         same = full is not None and _judge(number, part, Found(value=full), {}, Scorecard()).verdict == REPRODUCED
         return f"{paths}: configs/paper.yaml has the published one" if same else f"{paths} is an option"
     words = [OTHER_DATA[part.data]] if other_data else []
-    words += [f"{word} than published, see config_scale" for word, found_so in sizes.items() if found_so]
+    scale = " and ".join(word for word, settings in sizes.items() if settings)
+    words += [f"{scale} than published, see config_scale"] if scale else []
     return "; ".join(words) or UNEXPLAINED
