@@ -351,31 +351,34 @@ def test_a_choice_is_worth_what_the_tables_differ_by():
     measured_one = Choice(**about, option="x.y", set_to=2, worth=worth)
     unmeasured = Choice(**about, option="x.y", set_to=2)
     fixed = Choice(**about, without="leak")
-    found = discrepancies([measured_one, unmeasured, fixed], {"f": table}, {"x.y": 1}, {"x": {"y": None}})
+    found = discrepancies([measured_one, unmeasured, fixed], {"f": table}, {"x.y": 1}, {"x": {"y": None}}, "mocks")
     first = found.iloc[0]
     assert (first["worth"], first["low"], first["high"]) == pytest.approx((0.07, 0.02, 0.12))
     assert first[["default", "this_run", "measured", "made_on"]].tolist() == ["1", "off", "f", "real data"]
     assert found["measured"].tolist()[1:] == ["not measured: set x.y: 2", "no option: it would let the test set leak"]
     assert np.isnan(found["worth"][1])
-    absent = discrepancies([measured_one], {}, {"x.y": 1}, {"x.y": 1}).iloc[0]
+    wide = Choice(**about, option="x.y", set_to=2, worth=worth | {"ends_sigma": 2})
+    plain = discrepancies([wide], {"f": table.drop(columns="data")}, {"x.y": 1}, {"x.y": 1}, "mocks").iloc[0]
+    assert (plain["low"], plain["made_on"]) == (pytest.approx(0.045), "mocks")
+    absent = discrepancies([measured_one], {}, {"x.y": 1}, {"x.y": 1}, "mocks").iloc[0]
     assert (absent["measured"], np.isnan(absent["worth"])) == ("not made: f", True)
-    other = discrepancies([measured_one], {"f": table.iloc[:1]}, {"x.y": 1}, {"x.y": 1}).iloc[0]
+    other = discrepancies([measured_one], {"f": table.iloc[:1]}, {"x.y": 1}, {"x.y": 1}, "mocks").iloc[0]
     assert other["measured"] == "not made: f, in this configuration"
 
 
 def test_choices_that_lead_nowhere_are_refused():
     about = {"paper": "p", "point": "q", "text": "a", "other": "b"}
     with pytest.raises(ValueError, match=r"p, q: no option x\.z"):
-        discrepancies([Choice(**about, option="x.z", set_to=1)], {}, {"x.y": 1}, {"x.y": 1})
+        discrepancies([Choice(**about, option="x.z", set_to=1)], {}, {"x.y": 1}, {"x.y": 1}, "mocks")
     for wrong in ({}, {"option": "x", "without": "leak"}, {"without": "laziness"}, {"option": "x"}):
         with pytest.raises(ValidationError, match="p, q: expected"):
             Choice(**about, **wrong)
     worth = {"file": "f", "rows": {}, "value": "v", "unit": "", "what": ""}
     choice = Choice(**about, without="both", worth=worth)
     with pytest.raises(ValueError, match="f: expected one row"):
-        discrepancies([choice], {"f": texts(v=["1", "2"])}, {}, {})
+        discrepancies([choice], {"f": texts(v=["1", "2"])}, {}, {}, "")
     with pytest.raises(ValueError, match="f: expected a column v"):
-        discrepancies([choice], {"f": texts(w=["1"])}, {}, {})
+        discrepancies([choice], {"f": texts(w=["1"])}, {}, {}, "")
 
 
 # --- the leaderboard

@@ -7,7 +7,8 @@ from clustermass.scorecard.choices import discrepancies, load_choices
 with runtime.logged(snakemake):
     params = snakemake.params
     tables = {name: read_texts(path) for name, path in zip(params.names, snakemake.input.tables, strict=True)}
-    table = discrepancies(load_choices(snakemake.input.choices), tables, params.defaults, params.settings)
+    made_on = style.stamp(snakemake.wildcards.source)
+    table = discrepancies(load_choices(snakemake.input.choices), tables, params.defaults, params.settings, made_on)
     caption = (
         "Where the papers leave a choice open or differ from their authors' code: the option that takes it, its default"
         " and its value in this run, and what the choice is worth where a table of the workflow holds both sides: the"

@@ -44,6 +44,8 @@ class Worth(BaseModel):
         Column that is subtracted, of the same row.
     low, high, plus, minus : str, optional
         Columns of an interval, or of the distances to its ends.
+    ends_sigma : float
+        How many standard deviations the ends are away: 1 for 16-84 %, 1.96 for 2.5-97.5 %.
     take : {'one', 'max'}
         Of several rows.
     unit, what : str
@@ -60,6 +62,7 @@ class Worth(BaseModel):
     high: str | None = None
     plus: str | None = None
     minus: str | None = None
+    ends_sigma: float = Field(1.0, gt=0)
     take: Literal["one", "max"] = "one"
     unit: str
     what: str
@@ -112,6 +115,7 @@ def discrepancies(
     tables: Mapping[str, pd.DataFrame],
     defaults: Mapping[str, Any],
     settings: Mapping[str, Any],
+    made_on: str,
 ) -> pd.DataFrame:
     """Return every choice with its option, and what it is worth where the run measures it.
 
@@ -121,6 +125,8 @@ def discrepancies(
         As `card.read_texts`, by their names in the choices; those that a run does not make are left out.
     defaults, settings : dict
         As `counterparts.settings_at`, of the default configuration and of the run.
+    made_on : str
+        What the run was made on, of tables that do not say so.
 
     Returns
     -------
@@ -144,7 +150,7 @@ def discrepancies(
             except KeyError:
                 raise ValueError(f"{choice.paper}, {choice.point}: no option {choice.option}") from None
             row |= {name: _shown(value) for name, value in values.items()}
-        rows.append(row | _measured(choice, tables))
+        rows.append(row | _measured(choice, tables, made_on))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -152,7 +158,7 @@ def _shown(value: Any) -> str:
     return "off" if value is None else str(value)
 
 
-def _measured(choice: Choice, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def _measured(choice: Choice, tables: Mapping[str, pd.DataFrame], made_on: str) -> dict[str, Any]:
     """Return what a choice is worth, or what to do to measure it."""
     worth = choice.worth
     nothing = {"what": "", "worth": np.nan, "low": np.nan, "high": np.nan, "unit": "", "made_on": ""}
@@ -174,7 +180,7 @@ def _measured(choice: Choice, tables: Mapping[str, pd.DataFrame]) -> dict[str, A
         value, error = value - other[0], math.hypot(error, other[1])
     ends = {"low": value - error, "high": value + error}
     row = select(table, worth.rows, {}, worth.file).iloc[0]
-    about = {"what": worth.what, "worth": value, "unit": worth.unit, "made_on": row.get("data", "")}
+    about = {"what": worth.what, "worth": value, "unit": worth.unit, "made_on": row.get("data", made_on)}
     return about | ends | {"measured": worth.file}
 
 
@@ -191,9 +197,9 @@ def _number(table: pd.DataFrame, worth: Worth, wanted: Mapping[str, str], column
     value = float(rows[column].astype(float).max())
     first = rows.iloc[0]
     if worth.low and worth.high:
-        return value, _half(first, worth.low, worth.high, -1.0)
+        return value, _half(first, worth.low, worth.high, -1.0) / worth.ends_sigma
     if worth.plus and worth.minus:
-        return value, _half(first, worth.minus, worth.plus, 1.0)
+        return value, _half(first, worth.minus, worth.plus, 1.0) / worth.ends_sigma
     return value, math.nan
 
 
