@@ -354,12 +354,12 @@ def test_a_choice_is_worth_what_the_tables_differ_by():
     found = discrepancies([measured_one, unmeasured, fixed], {"f": table}, {"x.y": 1}, {"x": {"y": None}}, "mocks")
     first = found.iloc[0]
     assert (first["worth"], first["low"], first["high"]) == pytest.approx((0.07, 0.02, 0.12))
-    assert first[["default", "this_run", "measured", "made_on"]].tolist() == ["1", "off", "f", "real data"]
+    assert first[["default", "this_run", "measured", "data"]].tolist() == ["1", "off", "f", "real data"]
     assert found["measured"].tolist()[1:] == ["not measured: set x.y: 2", "no option: it would let the test set leak"]
     assert np.isnan(found["worth"][1])
     wide = Choice(**about, option="x.y", set_to=2, worth=worth | {"ends_sigma": 2})
     plain = discrepancies([wide], {"f": table.drop(columns="data")}, {"x.y": 1}, {"x.y": 1}, "mocks").iloc[0]
-    assert (plain["low"], plain["made_on"]) == (pytest.approx(0.045), "mocks")
+    assert (plain["low"], plain["data"]) == (pytest.approx(0.045), "mocks")
     absent = discrepancies([measured_one], {}, {"x.y": 1}, {"x.y": 1}, "mocks").iloc[0]
     assert (absent["measured"], np.isnan(absent["worth"])) == ("not made: f", True)
     other = discrepancies([measured_one], {"f": table.iloc[:1]}, {"x.y": 1}, {"x.y": 1}, "mocks").iloc[0]

@@ -24,7 +24,7 @@ WITHOUT = {
 }
 """Why a choice has no option, by name."""
 COLUMNS = ("paper", "point", "text", "other", "option", "default", "this_run", "what", "worth", "low", "high", "unit",
-           "measured", "made_on")  # fmt: skip
+           "measured", "data")  # fmt: skip
 
 
 class Worth(BaseModel):
@@ -161,7 +161,7 @@ def _shown(value: Any) -> str:
 def _measured(choice: Choice, tables: Mapping[str, pd.DataFrame], made_on: str) -> dict[str, Any]:
     """Return what a choice is worth, or what to do to measure it."""
     worth = choice.worth
-    nothing = {"what": "", "worth": np.nan, "low": np.nan, "high": np.nan, "unit": "", "made_on": ""}
+    nothing = {"what": "", "worth": np.nan, "low": np.nan, "high": np.nan, "unit": "", "data": ""}
     undone = WITHOUT[choice.without] if choice.without else f"not measured: set {choice.option}: {choice.set_to}"
     if worth is None:
         return nothing | {"measured": undone}
@@ -180,7 +180,7 @@ def _measured(choice: Choice, tables: Mapping[str, pd.DataFrame], made_on: str) 
         value, error = value - other[0], math.hypot(error, other[1])
     ends = {"low": value - error, "high": value + error}
     row = select(table, worth.rows, {}, worth.file).iloc[0]
-    about = {"what": worth.what, "worth": value, "unit": worth.unit, "made_on": row.get("data", made_on)}
+    about = {"what": worth.what, "worth": value, "unit": worth.unit, "data": row.get("data", made_on)}
     return about | ends | {"measured": worth.file}
 
 
