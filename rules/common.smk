@@ -385,7 +385,9 @@ def summary(source):
             if source == "simulated"
             else ""
         )
+        + verdicts(source)
     )
 
 
 include: "common_images.smk"
+include: "common_scorecard.smk"

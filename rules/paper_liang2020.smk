@@ -13,7 +13,7 @@ rule liang2020:
         expand(
             "results/{source}/liang2020/{table}.{kind}",
             source=config["source"],
-            table=["tableS1", "tableS2", *trained_images(config["source"], ["table1"])],
+            table=["tableS1", "tableS2", *trained_images(config["source"], ["table1", "table1_headlines"])],
             kind=["csv", "md", "tex"],
         ),
 

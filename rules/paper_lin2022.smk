@@ -23,7 +23,9 @@ rule lin2022:
         expand(
             "results/{source}/interpretation/{name}.csv",
             source=config["source"],
-            name=trained_images(config["source"], ["image_uncertainty", "image_variants", "image_controls"]),
+            name=trained_images(
+                config["source"], ["image_uncertainty", "image_variants", "image_controls", "image_epochs"]
+            ),
         ),
 
 

@@ -99,6 +99,14 @@ def test_simulated_run_makes_everything(simulated):
     assert rows["regenerated"].to_list() == rows["projected_proper"].to_list()
     assert "Look first at" in simulated.finished
     assert "figures/simulated/lin2022/fig01.pdf" in simulated.finished
+    assert "Published numbers, one by one in results/simulated/scorecard/scorecard.md" in simulated.finished
+    folder = simulated.folder / "results/simulated/scorecard"
+    card = pd.read_csv(folder / "scorecard.csv", keep_default_na=False)
+    assert not card["reason"].str.contains("is not made").any()
+    assert (card["reason"] != "")[card["verdict"] == "differs"].all()
+    choices = pd.read_csv(folder / "discrepancies.csv")
+    assert not choices["measured"].str.fullmatch("not made: [^,]*").any()
+    assert pd.read_csv(folder / "leaderboard.csv")["sample"].nunique() == 3
     assert labels["group"].str.match(r"box[12]-\d+$").all()
 
 

@@ -42,11 +42,11 @@ class Workflow:
         return done
 
     def planned(self, *arguments):
-        """Return how many jobs of each rule a run would do now."""
+        """Return how many jobs of each rule a run would do now; those of the scorecard, which reads all, are left out."""
         output = self.snakemake("--dry-run", *arguments).stdout
         table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\ntotal", output, re.DOTALL)
         rows = [line.split() for line in table[1].splitlines()] if table else []
-        return {name: int(count) for name, count in rows if name != "all"}
+        return {name: int(count) for name, count in rows if name != "all" and not name.startswith("scorecard")}
 
     def edit(self, file, old, new):
         """Replace a text that stands in a file."""
@@ -117,9 +117,19 @@ ON_MOCKS = [
 ]
 
 
+SCORECARD = [
+    *(
+        f"results/{{source}}/scorecard/{table}.{kind}"
+        for table in ("scorecard", "summary", "leaderboard", "discrepancies")
+        for kind in ("csv", "md", "tex")
+    ),
+    *(f"figures/{{source}}/scorecard/leaderboard.{kind}" for kind in ("pdf", "png")),
+]
+
+
 def check_products(workflow, source):
     """All artefacts are there, and say what they were made on."""
-    for result in RESULTS + (HO2019 + ON_MOCKS + KODIRAMANAH2021 + IMAGES if source == "simulated" else []):
+    for result in RESULTS + SCORECARD + (HO2019 + ON_MOCKS + KODIRAMANAH2021 + IMAGES if source == "simulated" else []):
         assert (workflow.folder / result.format(source=source)).stat().st_size > 0
     counts = pd.read_csv(workflow.folder / f"results/{source}/lin2022/counts.csv")
     assert counts["data"].unique().tolist() == ["simulated data" if source == "simulated" else "real data"]

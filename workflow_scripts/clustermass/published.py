@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,32 @@ from typing import Any
 import yaml
 
 FILE = Path(__file__).with_suffix(".yaml")
+
+
+@dataclass(frozen=True)
+class Number:
+    """One published number.
+
+    Attributes
+    ----------
+    paper, artefact, quantity : str
+        Where it stands in published.yaml; a number of a list has its place there after the quantity: 'voxels.0'.
+    value : float or str
+        As printed; text where the paper prints a word or a shape.
+    where : str
+        Section, table or figure of the paper.
+    """
+
+    paper: str
+    artefact: str
+    quantity: str
+    value: float | str
+    where: str
+
+    @property
+    def key(self) -> str:
+        """Name of the number among all: 'paper.artefact.quantity'."""
+        return f"{self.paper}.{self.artefact}.{self.quantity}"
 
 
 def published(paper: str, artefact: str, quantity: str, file: str | Path = FILE) -> float | None:
@@ -21,6 +48,19 @@ def published(paper: str, artefact: str, quantity: str, file: str | Path = FILE)
     """
     entry: dict[str, Any] = _numbers(Path(file))[paper][artefact].get(quantity, {})
     return entry.get("value")
+
+
+def every_number(file: str | Path = FILE) -> list[Number]:
+    """Return all published numbers, those of lists one by one."""
+    found = []
+    for paper, artefacts in _numbers(Path(file)).items():
+        for artefact, quantities in artefacts.items():
+            for quantity, entry in quantities.items():
+                value, where = entry["value"], entry["where"]
+                several = value if isinstance(value, list) else [value]
+                names = [f"{quantity}.{place}" for place in range(len(value))] if several is value else [quantity]
+                found += [Number(paper, artefact, *pair, where) for pair in zip(names, several, strict=True)]
+    return found
 
 
 @cache

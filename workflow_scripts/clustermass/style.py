@@ -93,9 +93,13 @@ def save_figure(
 
 
 def write_numbers(frame: pd.DataFrame, path: str | Path, source: str, trained_on: str | None = None) -> None:
-    """Write the numbers that a figure draws as CSV; the column `data` says what they were made on, as `stamp`."""
+    """Write the numbers that a figure draws as CSV; the column `data` says what they were made on, as `stamp`.
+
+    A frame that says so row by row, in a column of that name, keeps it.
+    """
+    told = frame if "data" in frame else frame.assign(data=stamp(source, trained_on))
     with replacing(path) as aside:
-        frame.assign(data=stamp(source, trained_on)).to_csv(aside, index=False, float_format="%.6g")
+        told.to_csv(aside, index=False, float_format="%.6g")
 
 
 def write_paper_table(

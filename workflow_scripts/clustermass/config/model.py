@@ -38,6 +38,7 @@ from clustermass.config.pictures import Pictures
 from clustermass.config.population import Population
 from clustermass.config.posterior import Posterior
 from clustermass.config.realism import Realism
+from clustermass.config.scorecard import Scorecard
 from clustermass.config.simulated import Lightcone, Spectroscopy
 from clustermass.config.sky import Sky
 from clustermass.config.snapshot import Snapshot
@@ -109,6 +110,7 @@ class Config(Section):
     interpretation: Interpretation = Interpretation()
     observed: Observed = Observed()
     figures: Figures = Figures()
+    scorecard: Scorecard = Scorecard()
     catalogues: dict[str, Catalogue] = Field(
         {**CATALOGUES, "galwcat19": GALWCAT19},
         description="cluster catalogues by name; add a stanza to add a label catalogue",

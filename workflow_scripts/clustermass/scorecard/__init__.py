@@ -1,0 +1,1 @@
+"""Published numbers beside regenerated ones, estimators beside each other, and what open choices are worth."""
