@@ -96,10 +96,10 @@ def scorecard_shown(artefact):
     return {"category": "Across the papers", "labels": {"artefact": artefact, "data": "{source}"}}
 
 
-COUNTERPARTS = "workflow_scripts/clustermass/scorecard/counterparts.yaml"
-CHOICES = "workflow_scripts/clustermass/scorecard/choices.yaml"
-COMPARED = load_counterparts(Path(workflow.basedir) / COUNTERPARTS)
-CHOSEN = load_choices(Path(workflow.basedir) / CHOICES)
+COUNTERPARTS = local(relpath(HERE / "workflow_scripts/clustermass/scorecard/counterparts.yaml"))
+CHOICES = local(relpath(HERE / "workflow_scripts/clustermass/scorecard/choices.yaml"))
+COMPARED = load_counterparts(Path(COUNTERPARTS))
+CHOSEN = load_choices(Path(CHOICES))
 OPTIONS = [choice.option for choice in CHOSEN if choice.option]
 CHOICE_TABLES = list(dict.fromkeys(choice.worth.file for choice in CHOSEN if choice.worth))
-PAPER_SIZES = yaml.safe_load((Path(workflow.basedir) / "configs/paper.yaml").read_text())
+PAPER_SIZES = yaml.safe_load((HERE / "configs/paper.yaml").read_text())
