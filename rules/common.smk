@@ -292,6 +292,46 @@ def own_posteriors(wildcards):
     return path.format(**wildcards) if wildcards.density == "own" else []
 
 
+WEIGHING = {"kodiramanah2021": "cnn3d", "ho2019": "msigma_contaminated"}  # mocks and estimators of `clustermass weigh`
+CARDS = [*WEIGHING.items(), ("kodiramanah2021", "end_to_end")]
+CARDS += [("ho2019", model) for model in ("cnn1d", "cnn2d", "cnn3d", "flow")]
+
+
+def card_clusters(wildcards):
+    """Return the mock clusters that an estimator was trained on."""
+    if wildcards.model == "msigma_pure":
+        return f"results/{wildcards.source}/phase_space/ho2019/pure/clusters.parquet"
+    return mock_table("clusters")(wildcards)
+
+
+def trained_files(wildcards):
+    """Return what an estimator is, on disk: its networks, or the relation that was fitted."""
+    file = "fit.parquet" if wildcards.model.startswith("msigma") else "models"
+    return f"results/{wildcards.source}/training/{wildcards.mock}/{wildcards.model}/{file}"
+
+
+def card_settings(wildcards):
+    """Return the settings with which an estimator is used on observed clusters."""
+    own = {"redshift": mock_redshift(wildcards), "cosmology": mock_cosmology(wildcards)}
+    own["aperture_mpc_h"] = cube_aperture(wildcards.mock)
+    own["velocity_cut_km_s"] = config["mock_observation"]["velocity_cut_km_s"]
+    if wildcards.mock in config["survey_mocks"]:
+        samples = [one for one in config["observed"]["samples"].values() if one["mock"] == wildcards.mock]
+        own["sample"] = samples[0] if samples else {"redshifts": "simulated", "centres": ["finder"], "mock": wildcards.mock}
+        own["velocity_cut_km_s"] = own["sample"].get("velocity_cut_km_s", config["kde3d"]["velocity_cut_km_s"])
+        own["observed"] = {**config["observed"], "samples": {}, "surveys": {}}
+    return own
+
+
+def weights_of(source):
+    """Return what `clustermass weigh` reads of a source's trained estimators."""
+    results = f"results/{source}"
+    needed = [f"{results}/phase_space/{mock}/domain.parquet" for mock in WEIGHING if mock in config["survey_mocks"]]
+    for mock, model in WEIGHING.items():
+        needed += [f"{results}/training/{mock}/{model}/card.yaml"]
+    return needed
+
+
 def posterior_settings(*keys):
     """Return those settings of posteriors that a rule depends on."""
     return {key: config["posterior"][key] for key in keys}

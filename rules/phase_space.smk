@@ -44,6 +44,7 @@ rule phase_space_survey:
         members="results/{source}/phase_space/{mock}/members.parquet",
         truth="results/{source}/phase_space/{mock}/truth.parquet",
         interlopers="results/{source}/phase_space/{mock}/interlopers.parquet",
+        domain="results/{source}/phase_space/{mock}/domain.parquet",
     log:
         "logs/{source}/phase_space/{mock}.log",
     benchmark:

@@ -225,3 +225,44 @@ rule training_end_to_end:
         code=code_version("training/end_to_end.py"),
     script:
         "../workflow_scripts/training/end_to_end.py"
+
+
+rule weights:
+    """What `clustermass weigh` needs of trained estimators."""
+    input:
+        weights_of(simulation(config["source"])),
+
+
+rule cards:
+    """A model card beside the weights of every trained estimator of masses."""
+    input:
+        [f"results/{simulation(config['source'])}/training/{mock}/{model}/card.yaml" for mock, model in CARDS],
+
+
+rule training_card:
+    """Model card of an estimator, with the posterior that it gives: data, prior, validity, calibration, provenance."""
+    input:
+        clusters=card_clusters,
+        predictions="results/{source}/training/{mock}/{model}/predictions.parquet",
+        trained=trained_files,
+    output:
+        yaml="results/{source}/training/{mock}/{model}/card.yaml",
+        md="results/{source}/training/{mock}/{model}/card.md",
+        posterior="results/{source}/training/{mock}/{model}/posterior.safetensors",
+    log:
+        "logs/{source}/training/{mock}/{model}_card.log",
+    benchmark:
+        "logs/{source}/training/{mock}/{model}_card.benchmark.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=5,
+    params:
+        use=card_settings,
+        posterior=config["posterior"],
+        seed=config["seed"],
+        code=code_version("training/card.py"),
+    script:
+        "../workflow_scripts/training/card.py"

@@ -5,6 +5,7 @@ from clustermass.config.base import Cosmology
 from clustermass.config.survey_mock import SurveyMock
 from clustermass.mock_observation.survey import prepare_survey_box, survey_mock
 from clustermass.mock_observation.survey_contracts import INTERLOPERS, SURVEY_CLUSTERS, SURVEY_MEMBERS, SURVEY_TRUTH
+from clustermass.observed.domain import DOMAIN_SUMMARIES, mock_summaries
 from clustermass.sources.snapshot import SNAPSHOT_GALAXIES, SNAPSHOT_HALOS
 
 with runtime.logged(snakemake):
@@ -24,4 +25,6 @@ with runtime.logged(snakemake):
     contracts.write_table(mock.clusters, SURVEY_CLUSTERS, snakemake.output.clusters, metadata)
     contracts.write_table(mock.members, SURVEY_MEMBERS, snakemake.output.members, metadata)
     contracts.write_table(mock.truth, SURVEY_TRUTH, snakemake.output.truth, metadata)
+    summaries = mock_summaries(mock.clusters, mock.members, options.counted_mpc_h)
+    contracts.write_table(summaries, DOMAIN_SUMMARIES, snakemake.output.domain, metadata)
     contracts.write_table(mock.interlopers, INTERLOPERS, snakemake.output.interlopers, metadata)

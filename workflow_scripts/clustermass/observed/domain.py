@@ -10,6 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from clustermass.contracts import Column, Contract
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -26,6 +28,14 @@ SUMMARIES = {
     "lopsided": "largest less smallest share of galaxies in the four quadrants of the sky",
 }
 """What is compared, in order."""
+DOMAIN_SUMMARIES = Contract(
+    "domain_summaries",
+    "summaries of phase space of a mock's clusters that did not train: what estimators of it can be trusted with",
+    (
+        *(Column(name, "float", "", meaning) for name, meaning in SUMMARIES.items()),
+        Column("unseen", "bool", "", "whether it tells what distances are usual; the others are what distances are to"),
+    ),
+)
 
 
 def summarise(redshift: Floats, x: Floats, y: Floats, v_los: Floats, start: Ints, aperture: float) -> Floats:
@@ -181,7 +191,12 @@ def _to_neighbour(tree: cKDTree, points: Floats, neighbours: int) -> Floats:
 
 
 def mock_domain(clusters: pd.DataFrame, members: pd.DataFrame, aperture: float, neighbours: int) -> Domain:
-    """Return the domain of a survey's mock: its test set, and what is usual by its evaluation set.
+    """Return the domain of a survey's mock: `domain_of_summaries` of its `mock_summaries`."""
+    return domain_of_summaries(mock_summaries(clusters, members, aperture), neighbours)
+
+
+def mock_summaries(clusters: pd.DataFrame, members: pd.DataFrame, aperture: float) -> pd.DataFrame:
+    """Return the summaries of a mock's clusters that did not train: contract `DOMAIN_SUMMARIES`.
 
     Parameters
     ----------
@@ -189,7 +204,6 @@ def mock_domain(clusters: pd.DataFrame, members: pd.DataFrame, aperture: float, 
         Contracts `SURVEY_CLUSTERS` and `SURVEY_MEMBERS`.
     aperture : float
         Half-side of the window that is compared [Mpc/h].
-    neighbours : int
 
     Notes
     -----
@@ -204,4 +218,11 @@ def mock_domain(clusters: pd.DataFrame, members: pd.DataFrame, aperture: float, 
         groups = clusters.loc[test, "group"].drop_duplicates()
         second = clusters["group"].isin(groups.iloc[len(groups) // 2 :]).to_numpy()
         test, unseen = test & ~second, test & second
-    return build_domain(found[test], found[unseen], neighbours)
+    frame = pd.DataFrame(found, columns=list(SUMMARIES)).assign(unseen=unseen)
+    return frame[(test | unseen) & np.isfinite(found).all(axis=1)].reset_index(drop=True)
+
+
+def domain_of_summaries(table: pd.DataFrame, neighbours: int) -> Domain:
+    """Return the domain that summaries (contract `DOMAIN_SUMMARIES`) span."""
+    unseen, found = table["unseen"].to_numpy(bool), table[list(SUMMARIES)].to_numpy(float)
+    return build_domain(found[~unseen], found[unseen], neighbours)

@@ -124,7 +124,10 @@ class CubeInference:
 
     def __call__(self, x: Floats, y: Floats, v_los: Floats, start: Ints) -> tuple[pd.DataFrame, Bools]:
         """Return posteriors of clusters (columns `POSTERIOR`), and which are extrapolated; see `judge`."""
+        return judge(self.slices(x, y, v_los, start), self.inference.joint.pairs.log10_mass, self.limits)
+
+    def slices(self, x: Floats, y: Floats, v_los: Floats, start: Ints) -> Slices:
+        """Return posteriors of clusters on their grid."""
         window = self.sample.aperture_mpc_h, self.sample.velocity_cut_km_s
         cubes = Cubes(v_los, x, y, start, *window, self.network.voxels, self.kde)
-        slices = self.inference.posteriors(predict_log10_mass(self.model, cubes, len(start) - 1, self.training))
-        return judge(slices, self.inference.joint.pairs.log10_mass, self.limits)
+        return self.inference.posteriors(predict_log10_mass(self.model, cubes, len(start) - 1, self.training))

@@ -94,7 +94,7 @@ def observe(
     kept = centres.iloc[left].reset_index(drop=True)
     z = redshift[left]
     scale = self_similar_scale(z, trained_redshift, flat(cosmology)) if sample.scaled else np.ones(len(z))
-    proper, other = _lengths(z, settings, cosmology)
+    proper, other = lengths_per_angle(z, settings, cosmology)
     half = sample.aperture_mpc_h / scale
     places = _arrays(kept)[:2]
     sky, at_centre = window_covered(footprint, *places, half / proper)
@@ -181,8 +181,8 @@ def _arrays(frame: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
     return ra, dec, redshift
 
 
-def _lengths(redshift: Floats, settings: Observed, cosmology: Cosmology) -> tuple[Floats, Floats]:
-    """Return Mpc/h per radian as configured, and the other way."""
+def lengths_per_angle(redshift: Floats, settings: Observed, cosmology: Cosmology) -> tuple[Floats, Floats]:
+    """Return Mpc/h per radian as configured, and the other way; shapes as `redshift`."""
     ways = distance_q0(redshift, settings.q0), distance_exact(redshift, flat(cosmology))
     return ways if settings.distance == "q0" else ways[::-1]
 
@@ -200,7 +200,7 @@ def _redshifts(
 ) -> Floats:
     """Return redshifts of clusters, from the galaxies around their centres; NaN where these are too few."""
     ra, dec, redshift = _arrays(centres)
-    proper, _ = _lengths(redshift, settings, cosmology)
+    proper, _ = lengths_per_angle(redshift, settings, cosmology)
     windows = cut_windows(survey, (ra, dec, redshift), proper, np.full(len(ra), _NEAR), _SEARCH)
     found = np.empty(len(ra))
     for row, (first, last) in enumerate(zip(windows.start[:-1], windows.start[1:], strict=True)):
@@ -229,7 +229,7 @@ def _area(footprint: Footprint, sample: Sample, settings: Observed, cosmology: C
         return sample.area_deg2
     low, high = sample.redshift
     nodes = np.linspace(low, high, 7)[1:]  # at the lower end windows may be wider than the survey
-    half = sample.aperture_mpc_h / _lengths(nodes, settings, cosmology)[0]
+    half = sample.aperture_mpc_h / lengths_per_angle(nodes, settings, cosmology)[0]
     least = sample.min_covered if sample.uncovered == "reject" else 0.0
     if not len(footprint.occupied):
         return 0.0

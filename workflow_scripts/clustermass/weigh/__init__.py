@@ -1,0 +1,1 @@
+"""One mass, asked for: members or redshifts of one cluster in, posteriors of trained estimators out."""
