@@ -26,17 +26,16 @@ include: "rules/paper_kodiramanah2021.smk"
 include: "rules/paper_lin2022.smk"
 include: "rules/paper_liang2020.smk"
 include: "rules/scorecard.smk"
+include: "rules/report.smk"
 
 
 rule all:
-    """Make every figure and table of every paper, and hold their numbers against the published ones."""
+    """Make every figure and table, hold their numbers against the published ones, and show all on one page."""
     default_target: True
     input:
-        rules.universe.input,
-        made_artefacts(config["source"]),
-        rules.images.input if has_frames(config["source"]) else [],
-        rules.realism.input if config["source"] == "simulated" else [],
-        rules.scorecard.input,
+        rules.papers.input,
+        expand(rules.report_page.output, source=config["source"]),
+        rules.cards.input if simulation(config["source"]) == config["source"] else [],
 
 
 include: "rules/cache.smk"

@@ -317,7 +317,9 @@ def card_settings(wildcards):
     own["velocity_cut_km_s"] = config["mock_observation"]["velocity_cut_km_s"]
     if wildcards.mock in config["survey_mocks"]:
         samples = [one for one in config["observed"]["samples"].values() if one["mock"] == wildcards.mock]
-        own["sample"] = samples[0] if samples else {"redshifts": "simulated", "centres": ["finder"], "mock": wildcards.mock}
+        own["sample"] = (
+            samples[0] if samples else {"redshifts": "simulated", "centres": ["finder"], "mock": wildcards.mock}
+        )
         own["velocity_cut_km_s"] = own["sample"].get("velocity_cut_km_s", config["kde3d"]["velocity_cut_km_s"])
         own["observed"] = {**config["observed"], "samples": {}, "surveys": {}}
     return own
