@@ -71,7 +71,7 @@ rule papers:
 rule report_page:
     """One page (HTML, self-contained) of all papers: published numbers beside regenerated ones, with provenance."""
     input:
-        made=[rules.papers.input, rules.scorecard.input if hasattr(rules, "scorecard") else []],
+        made=rules.papers.input,
         template=PAGE_TEMPLATE,
     output:
         report(
