@@ -419,6 +419,7 @@ def summary(source):
     """Return what a finished run says: where to look first."""
     return (
         f"\nDone, on {source} data. Look first at\n"
+        f"  results/{source}/report/page.html   everything on one page, beside the published numbers\n"
         f"  figures/{source}/lin2022/fig01.pdf   masses and redshifts of all clusters\n"
         f"  results/{source}/lin2022/counts.md   matches and labels beside the published numbers\n"
         + (

@@ -79,6 +79,13 @@ def test_captions_that_rules_name_are_there(file):
         assert (ROOT / "rules" / caption).is_file(), caption
 
 
+@pytest.mark.parametrize("name", [name for name in JOBS if re.search(r'"figures/', JOBS[name][1])])
+def test_figures_stand_in_the_report(name):
+    body = RULES[name][1]
+    for part in ("report(", 'caption="', '"artefact": ', '"data": '):
+        assert part in body or "_shown(" in body, f"rule {name}: {part} is missing"
+
+
 def test_snakefile_is_short():
     assert len((ROOT / "Snakefile").read_text().splitlines()) < 60
 

@@ -167,7 +167,9 @@ def test_redshift_and_centre_are_found_where_they_are_not_given(results: Path) -
     found = weigh_cluster(galaxies, None, None, load_estimators(results), np.random.default_rng(1))
     assert abs(found.redshift - Z) < 1e-3  # 300 km/s, of a dispersion of 1000
     assert found.centre is not None
-    assert np.hypot((found.centre[0] - CENTRE[0]) * 0.88, found.centre[1] - CENTRE[1]) < 0.3  # deg, 0.35 Mpc/h: less than half a scale of the cluster
+    assert (
+        np.hypot((found.centre[0] - CENTRE[0]) * 0.88, found.centre[1] - CENTRE[1]) < 0.3
+    )  # deg, 0.35 Mpc/h: less than half a scale of the cluster
 
 
 def test_centre_across_right_ascension_zero() -> None:

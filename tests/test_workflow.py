@@ -1,6 +1,9 @@
 """The workflow on simulated data, at its smallest: it makes everything, and again only what changed."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -136,6 +139,29 @@ def test_validation_page_has_a_verdict_on_every_check(simulated):
 
 def test_nothing_is_left_to_do_after_a_run(simulated):
     assert simulated.planned() == {}
+
+
+def test_page_shows_every_artefact(simulated):
+    page = (simulated.folder / "results/simulated/report/page.html").read_text()
+    assert "Nothing: every figure and table was made." in page
+    for anchor in ("ho2019_fig07", "kodiramanah2021_masses", "lin2022_table2", "liang2020_fig02"):
+        assert f'<article id="{anchor}">' in page
+    assert "particles_per_side: 192" in page
+
+
+def test_a_cluster_of_the_survey_is_weighed_by_the_program(simulated):
+    observed = simulated.folder / "results/simulated/observed/simulated"
+    masses = pd.read_parquet(observed / "masses.parquet").sort_values("galaxies").iloc[-1]
+    galaxies = pd.read_parquet(observed / "redshifts.parquet")
+    near = galaxies[(galaxies["ra"] - masses["ra"]).abs().lt(3) & (galaxies["dec"] - masses["dec"]).abs().lt(3)]
+    near[["ra", "dec", "redshift"]].to_csv(simulated.folder / "members.csv", index=False)
+    place = ["--z", str(masses["redshift"]), "--centre", str(masses["ra"]), str(masses["dec"])]
+    command = [sys.executable, "-m", "clustermass", "weigh", "members.csv", *place, "--results", "results/simulated"]
+    library = {**os.environ, "PYTHONPATH": str(simulated.folder / "workflow_scripts")}
+    subprocess.run(command, cwd=simulated.folder, check=True, env=library)
+    found = pd.read_csv(simulated.folder / "members_mass.csv").set_index("estimator")
+    assert found.loc["cnn3d", "log10_m200c"] == pytest.approx(masses["log10_m200c"], abs=0.02)
+    assert found.loc["cnn3d", "galaxies"] == masses["galaxies"]
 
 
 def test_every_table_says_where_it_comes_from(simulated):
