@@ -8,6 +8,8 @@ rule posteriors_density:
         own=own_posteriors,
     output:
         posteriors="results/{source}/posteriors/{mock}/{model}/{density}/posteriors.parquet",
+        fits="results/{source}/posteriors/{mock}/{model}/{density}/posteriors.fits",
+        vot="results/{source}/posteriors/{mock}/{model}/{density}/posteriors.vot",
         joint="results/{source}/posteriors/{mock}/{model}/{density}/joint.safetensors",
         calibration="results/{source}/posteriors/{mock}/{model}/{density}/calibration.parquet",
     log:

@@ -21,8 +21,9 @@ from clustermass.config.networks import CubeNetwork
 from clustermass.config.observed import Observed, Sample
 from clustermass.config.posterior import Posterior
 from clustermass.config.training import Training
-from clustermass.contracts import write_table
+from clustermass.contracts import Column, Contract, write_table
 from clustermass.cubes import cube_inputs
+from clustermass.exchange import write_exchange
 from clustermass.kde3d import Cubes
 from clustermass.msigma import RELATIONS
 from clustermass.observed.domain import DOMAIN_SUMMARIES, SUMMARIES, summarise
@@ -31,7 +32,7 @@ from clustermass.posterior.calibration import calibrate
 from clustermass.posterior.joint import fit_joint, make_pairs, mass_grid
 from clustermass.posterior.prior import calibration_prior
 from clustermass.posterior.store import Inference, save_inference
-from clustermass.sources.tables import CatalogueError
+from clustermass.sources.tables import CatalogueError, read_catalogue
 from clustermass.training.checkpoint import Identity, save_checkpoint
 from clustermass.training.trainer import Samples, train
 from clustermass.weigh.cluster import find_centre, weigh_cluster
@@ -264,6 +265,26 @@ def test_small_weights_are_trained_on_first_use(results: Path, tmp_path: Path) -
     root = results.parents[1]  # a run that has weights is taken as it is
     assert find_results(root, run, said.append) == results
     assert len(commands) == 1
+
+
+def test_tables_for_other_programs_keep_units_and_meanings(tmp_path: Path) -> None:
+    columns = (Column("name", "text", "", "its name"), Column("ra", "float", "deg", "right ascension"),
+               Column("mass", "float", "log10(Msun/h)", "log10 of M200c", missing=True),
+               Column("x", "float", "Mpc/h", "eastwards"), Column("few", "bool", "", "too few"))  # fmt: skip
+    contract = Contract("some", "some clusters", columns)
+    frame = pd.DataFrame({"name": ["A", "B"], "ra": [1.0, 2.0], "mass": [14.0, np.nan], "x": 1.0, "few": [True, False]})
+    outputs: dict[str, str | Path] = {kind: tmp_path / f"table.{kind}" for kind in ("fits", "vot")}
+    write_exchange(frame, contract, outputs, ["a note"])
+    for path in outputs.values():
+        table = read_catalogue(path)
+        assert table.colnames == contract.names
+        assert str(table["ra"].unit) == "deg"
+        assert table["x"].unit is None  # 'h' would be read as an hour
+        assert [bool(value) for value in table["few"]] == [True, False]
+        assert np.isnan(np.ma.filled(table["mass"], np.nan)[1])
+    text = Path(outputs["vot"]).read_text()
+    assert "log10 of M200c [log10(Msun/h)]" in text
+    assert "a note" in text
 
 
 def test_cards_say_what_an_estimator_is(results: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from clustermass import contracts, provenance, runtime
 from clustermass.config.base import Cosmology
 from clustermass.config.posterior import Posterior
+from clustermass.exchange import write_exchange
 from clustermass.posterior.calibration import calibrate
 from clustermass.posterior.contracts import CALIBRATION, POSTERIOR_SUMMARIES
 from clustermass.posterior.inference import infer, own_posteriors
@@ -41,4 +42,6 @@ with runtime.logged(snakemake):
     seen = predictions["log10_predicted"]
     save_inference(snakemake.output.joint, inference, np.linspace(seen.min(), seen.max(), 400), metadata)
     contracts.write_table(table, POSTERIOR_SUMMARIES, snakemake.output.posteriors, metadata)
+    names = "{model} on {mock}, {density}, {source} data".format(**snakemake.wildcards)
+    write_exchange(table, POSTERIOR_SUMMARIES, dict(snakemake.output.items()), [names])
     contracts.write_table(calibration, CALIBRATION, snakemake.output.calibration, metadata)
