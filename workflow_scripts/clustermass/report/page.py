@@ -92,6 +92,11 @@ def _order(artefact: Artefact) -> tuple[int, str]:
     ), artefact.name
 
 
+def _shown(row: Mapping[str, str], artefacts: Sequence[Artefact]) -> bool:
+    """Return whether a row of the scorecard belongs to a figure or table."""
+    return any((one.paper, one.name) == (row["paper"], row["artefact"]) for one in artefacts)
+
+
 def natures(path: str | Path | None) -> dict[str, Cells]:
     """Return the checks of the embedded universe by what they are: put in, or predicted; {} where none were made.
 
@@ -185,6 +190,7 @@ def render_page(
         sections=shown,
         papers=[one for one in shown if one.title in PAPERS.values()],
         scores_of=lambda artefact: scores_of(scores, artefact),
+        anchor_of=lambda row: f"{row['paper']}_{row['artefact']}" if _shown(row, artefacts) else row["paper"],
         scored=bool(len(scores)),
         verdicts=VERDICTS,
         differing=scores[scores["verdict"] == "differs"].to_dict("records"),
