@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +44,7 @@ from clustermass.weigh.members import read_members, usable_members
 from clustermass.weigh.small import find_results
 from clustermass.weigh.trained import WeightsError, load_estimators, needed
 
+ROOT = Path(__file__).resolve().parents[1]
 OBSERVED, COSMOLOGY = Observed(), Cosmology()
 NETWORK = CubeNetwork(voxels=16, filters=(3, 2, 2), dense=(8,))
 SAMPLE = Sample(source="simulated", redshifts="simulated", centres=["finder"], aperture_mpc_h=2.0)
@@ -303,3 +308,17 @@ def test_cards_say_what_an_estimator_is(results: Path, tmp_path: Path) -> None:
         read_card(tmp_path / "card.yaml")
     with pytest.raises(CardError, match="expected a model card"):
         read_card(tmp_path / "none.yaml")
+
+
+def test_launcher_runs_in_the_environment_and_says_when_there_is_none(tmp_path: Path) -> None:
+    launcher = tmp_path / "clustermass"
+    shutil.copy(ROOT / "clustermass", launcher)
+    failed = subprocess.run([launcher, "weigh"], capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert "make ready" in failed.stderr
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    (tmp_path / "workflow_scripts").symlink_to(ROOT / "workflow_scripts")
+    library = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if "site-packages" in path)}
+    told = subprocess.run([launcher, "weigh", "--help"], capture_output=True, text=True, check=True, env=library)
+    assert "--centre RA DEC" in told.stdout
