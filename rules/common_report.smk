@@ -5,7 +5,7 @@ import re
 from snakemake.io import get_flag_value
 from snakemake.iocontainers import Wildcards
 
-PAGE_TEMPLATE = "workflow_scripts/clustermass/report/page.html"
+PAGE_TEMPLATE = local(relpath(HERE / "workflow_scripts/clustermass/report/page.html"))
 
 
 def shown_outputs():
@@ -28,7 +28,7 @@ def filled(label, wildcards):
 
 def artefact(rule, shown, wildcards, outputs):
     """Return what the page says of an artefact, as plain values; without outputs: that it was not made."""
-    caption = (Path(workflow.basedir) / "rules" / str(shown.caption)).read_text()
+    caption = (HERE / "rules" / str(shown.caption)).read_text()
     return {
         "rule": rule.name,
         "title": rule.docstring.strip(),
