@@ -49,6 +49,7 @@ rule training_sdm:
         "logs/{source}/training/ho2019/{model}.benchmark.tsv"
     wildcard_constraints:
         model="sdm1d|sdm2d",
+    retries: 0
     conda:
         "../envs/cpu.yaml"
     threads: config["sdm"]["threads"]
@@ -81,6 +82,7 @@ rule training_cnn:
         "logs/{source}/training/ho2019/{model}.benchmark.tsv"
     wildcard_constraints:
         model="cnn1d|cnn2d",
+    retries: 0
     conda:
         "../envs/torch.yaml"
     threads: config["mock_observation"]["folds"]
@@ -109,6 +111,7 @@ rule training_cnn_few:
         "logs/{source}/training/ho2019/{model}_small.benchmark.tsv"
     wildcard_constraints:
         model="cnn1d|cnn2d",
+    retries: 0
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -140,6 +143,7 @@ rule training_cnn3d:
         "logs/{source}/training/{mock}/{model}.benchmark.tsv"
     wildcard_constraints:
         model="cnn3d|" + "|".join(f"cnn3d_{variant}" for variant in config["checks"]["variants"]),
+    retries: 0
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -175,6 +179,7 @@ rule training_flow:
         "logs/{source}/training/ho2019/flow.log",
     benchmark:
         "logs/{source}/training/ho2019/flow.benchmark.tsv"
+    retries: 0
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -208,6 +213,7 @@ rule training_end_to_end:
         "logs/{source}/training/{mock}/end_to_end.log",
     benchmark:
         "logs/{source}/training/{mock}/end_to_end.benchmark.tsv"
+    retries: 0
     conda:
         "../envs/torch.yaml"
     threads: 1

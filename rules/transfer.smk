@@ -18,6 +18,7 @@ rule transfer_bands:
         "logs/{source}/transfer/bands/{cutout}/{variant}.log",
     benchmark:
         "logs/{source}/transfer/bands/{cutout}/{variant}.benchmark.tsv"
+    retries: 0
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -54,6 +55,7 @@ rule transfer_weak:
         "logs/{source}/transfer/weak/{model}/{trial}.log",
     benchmark:
         "logs/{source}/transfer/weak/{model}/{trial}.benchmark.tsv"
+    retries: 0
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -88,6 +90,7 @@ rule transfer_mass:
         "logs/{source}/transfer/mass/{model}/{trial}.log",
     benchmark:
         "logs/{source}/transfer/mass/{model}/{trial}.benchmark.tsv"
+    retries: 0
     conda:
         "../envs/torch.yaml"
     threads: 2
@@ -119,6 +122,7 @@ rule transfer_downstream:
         "logs/{source}/transfer/downstream/{variant}.log",
     benchmark:
         "logs/{source}/transfer/downstream/{variant}.benchmark.tsv"
+    retries: 0
     conda:
         "../envs/torch.yaml"
     threads: 2
@@ -156,6 +160,7 @@ rule transfer_richness:
         "logs/{source}/transfer/richness/{model}/{percent}/{part}.benchmark.tsv"
     wildcard_constraints:
         model="base|ours",
+    retries: 0
     conda:
         "../envs/torch.yaml"
     threads: 2
@@ -214,6 +219,7 @@ rule transfer_tiles:
         "logs/{source}/transfer/tiles/{variant}.log",
     benchmark:
         "logs/{source}/transfer/tiles/{variant}.benchmark.tsv"
+    retries: 0
     conda:
         "../envs/torch.yaml"
     threads: 2
@@ -305,12 +311,13 @@ rule transfer_natural:
         "logs/{source}/transfer/natural/{dataset}.log",
     benchmark:
         "logs/{source}/transfer/natural/{dataset}.benchmark.tsv"
+    retries: 0
     conda:
         "../envs/torch.yaml"
     threads: 2
     resources:
         gpu=ON_GPU,
-        mem_mb=3000,
+        mem_mb=8000,
         runtime=600,
     params:
         natural=natural_settings,

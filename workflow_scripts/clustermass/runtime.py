@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from clustermass.gpus import taken_gpus
 
 
 def announce(text: str) -> None:
@@ -34,11 +38,55 @@ class Progress:
         print(f"{self.what}: {done} of {all_parts} after {spent:.0f} s{left}")
 
 
+class Stopped(BaseException):
+    """SIGTERM came: a batch system's warning before a time limit, or a cancellation."""
+
+
+def _stop(*_signal: object) -> None:
+    """Stop what runs."""
+    raise Stopped("stopped by SIGTERM, as comes before a time limit or with a cancellation")
+
+
+@contextmanager
+def _handling(handler: Callable[..., None]) -> Iterator[None]:
+    """Handle SIGTERM within the block; in threads, to which signals do not come, as before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def held_back() -> Iterator[Callable[[], None]]:
+    """Hold SIGTERM back until work is in a state to be taken up again.
+
+    Yields
+    ------
+    callable
+        To be called in such states: raises `Stopped` if SIGTERM has come. The end of the block is such a state too.
+    """
+    came: list[object] = []
+
+    def check() -> None:
+        if came:
+            came.clear()
+            _stop()
+
+    with _handling(lambda *_signal: came.append(None)):
+        yield check
+    check()
+
+
 @contextmanager
 def logged(snakemake: Any) -> Iterator[None]:
-    """Send what a rule's script prints, and the traceback if it fails, to the rule's log.
+    """Send what a rule's script prints, and the traceback if it fails or is stopped, to the rule's log.
 
-    A failure is said on the terminal too, without the traceback: what was wrong and where the whole story stands.
+    A failure is said on the terminal too, without the traceback: what was wrong and where the whole story stands. A job
+    that asks for GPUs (its resource `gpu`) gets some that no other job on this machine has.
     """
     log = Path(snakemake.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -46,14 +94,20 @@ def logged(snakemake: Any) -> Iterator[None]:
     with open(log, "w", buffering=1) as stream:
         sys.stdout = sys.stderr = stream
         try:
-            yield
-        except Exception as error:
+            with _handling(_stop), taken_gpus(_gpus_of(snakemake)):
+                yield
+        except (Exception, Stopped) as error:
             traceback.print_exc()
             print(f"\n{snakemake.rule}: {error}\nThe log tells more: {log}\n", file=terminal[1], flush=True)
             sys.stdout, sys.stderr = terminal
             raise SystemExit(1) from None
         finally:
             sys.stdout, sys.stderr = terminal
+
+
+def _gpus_of(snakemake: Any) -> int:
+    """Return how many GPUs a job asks for."""
+    return int(getattr(snakemake, "resources", {}).get("gpu", 0))
 
 
 def generator(seed: int, rule: str, wildcards: Mapping[str, Any]) -> np.random.Generator:

@@ -17,6 +17,7 @@ from clustermass.config.image_networks import ExtractorNetwork
 from clustermass.config.training import Training
 from clustermass.contracts import Column, Contract
 from clustermass.networks import build
+from clustermass.runtime import held_back
 from clustermass.training.batches import Array, Batch, augmented, split
 from clustermass.training.device import prepared
 from clustermass.training.evaluation import Inputs, arrays_of, cast, loader, outputs_of, tested
@@ -215,7 +216,7 @@ def train(
     resume : State, optional
         Where an earlier training of the same samples, settings and start stood.
     after_epoch : callable
-        Called with the state after every epoch: to save it, to tell of progress.
+        Called with the state after every epoch: to save it, to tell of progress. SIGTERM takes effect after it.
 
     Returns
     -------
@@ -228,6 +229,8 @@ def train(
         Early stopping without a validation set; a start that is not of this network; nothing to train.
     TrainingError
         The loss is no longer finite.
+    Stopped
+        SIGTERM came during the last epoch.
 
     Notes
     -----
@@ -256,17 +259,19 @@ def train(
             None if some is None else (loader(some.inputs, device), _labels(some, state, device))
             for some in (validation, watched)
         ]
-        while not _finished(state, settings):
-            epoch = len(state.curves) + 1
-            torch.manual_seed(
-                epoch_seed(seed, epoch)
-            )  # each epoch draws on its own, so that any of them can be resumed
-            trained_to = _epoch(module, optimiser, settings, loss, batches, labels)
-            found = [tested(module, settings, loss, state.scale, some) for some in seen]
-            if not np.isfinite(trained_to):
-                raise TrainingError(f"training: the loss is {trained_to} in epoch {epoch}; lower the learning rate")
-            _note(state, module, optimiser, settings, trained_to, *found)
-            after_epoch(state)
+        with held_back() as stop_if_asked:
+            while not _finished(state, settings):
+                epoch = len(state.curves) + 1
+                torch.manual_seed(
+                    epoch_seed(seed, epoch)
+                )  # each epoch draws on its own, so that any of them can be resumed
+                trained_to = _epoch(module, optimiser, settings, loss, batches, labels)
+                found = [tested(module, settings, loss, state.scale, some) for some in seen]
+                if not np.isfinite(trained_to):
+                    raise TrainingError(f"training: the loss is {trained_to} in epoch {epoch}; lower the learning rate")
+                _note(state, module, optimiser, settings, trained_to, *found)
+                after_epoch(state)
+                stop_if_asked()
     return state
 
 

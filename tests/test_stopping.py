@@ -1,0 +1,128 @@
+"""SIGTERM, as a batch system sends before it kills: jobs say so, trainings end their epoch and are taken up again."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from test_runtime import job
+from test_training import QUICK, SMALL, planted
+
+from clustermass import runtime
+from clustermass.runtime import Stopped, held_back
+from clustermass.training import folds, trainer
+from clustermass.training.folds import Fold, _train_share, train_folds, unfinished_folder
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_job_that_is_stopped_says_so(tmp_path, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as caught, runtime.logged(job(tmp_path)):
+        terminate()
+        time.sleep(5)
+        raise AssertionError("went on")
+    assert caught.value.code == 1
+    assert "stage_work: stopped by SIGTERM" in capsys.readouterr().err
+    assert "Stopped" in (tmp_path / "logs/work.log").read_text()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_sigterm_is_held_back_until_work_is_safe():
+    done = []
+    with pytest.raises(Stopped), held_back() as check:
+        for step in range(3):
+            check()
+            if step == 1:
+                terminate()
+            done.append(step)
+    assert done == [0, 1]
+    with pytest.raises(Stopped), held_back():
+        terminate()
+        done.append("to the end")
+    assert done[-1] == "to the end"
+
+
+def test_threads_are_left_alone():
+    found = []
+
+    def work():
+        with held_back() as check:
+            check()
+            found.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [signal.getsignal(signal.SIGTERM)]
+
+
+def test_a_training_that_is_told_to_stop_loses_no_epoch(tmp_path, monkeypatch):
+    monkeypatch.setattr(folds, "_run_workers", lambda job, _aside, say: _train_share(job, 0, say))
+    samples, epochs, passed = planted(60, 6), [], trainer._epoch
+    run = partial(train_folds, SMALL, QUICK, samples, [Fold(0, np.arange(40), np.arange(40, 60))], workers=1)
+    (whole,) = run(rng=np.random.default_rng(7))
+
+    def stopping(*arguments):
+        epochs.append(len(epochs))
+        if len(epochs) == 2:
+            terminate()
+        return passed(*arguments)
+
+    monkeypatch.setattr(trainer, "_epoch", stopping)
+    with pytest.raises(Stopped):
+        run(rng=np.random.default_rng(7), folder=tmp_path / "models")
+    assert len(epochs) == 2
+    (resumed,) = run(rng=np.random.default_rng(7), folder=tmp_path / "models")
+    assert len(epochs) == QUICK.epochs
+    assert resumed.curves.equals(whole.curves)
+    pairs = zip(resumed.network.parameters(), whole.network.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+SCRIPT = """
+import sys
+from types import SimpleNamespace
+sys.path[:0] = sys.argv[2:]
+import numpy as np
+from test_training import QUICK, SMALL, planted
+from clustermass import runtime
+from clustermass.training.folds import Fold, train_folds
+numbers = np.arange(300)
+parts = [Fold(k, np.flatnonzero(numbers % 3 != k), np.flatnonzero(numbers % 3 == k)) for k in range(2)]
+job = SimpleNamespace(log=[sys.argv[1] + "/job.log"], rule="training_cnn")
+with runtime.logged(job):
+    settings = QUICK.model_copy(update={"epochs": 10_000})
+    train_folds(SMALL, settings, planted(300, 6), parts, np.random.default_rng(7), 2, folder=sys.argv[1] + "/models")
+"""
+
+
+@pytest.mark.parametrize("everyone", [True, False])
+def test_workers_of_a_training_save_their_epoch_too(tmp_path, everyone):
+    here = os.path.dirname(__file__)
+    library = os.path.dirname(os.path.dirname(runtime.__file__))
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path), here, library],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    log, begun = tmp_path / "job.log", unfinished_folder(tmp_path / "models")
+    end = time.monotonic() + 60
+    while not (log.exists() and log.read_text().count("s left") >= 6) and time.monotonic() < end:
+        time.sleep(0.1)
+    (os.killpg if everyone else os.kill)(process.pid, signal.SIGTERM)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "training_cnn: stopped by SIGTERM" in said
+    assert sorted(path.name for path in begun.iterdir()) == ["fold_00.safetensors", "fold_01.safetensors"]
+    with pytest.raises(ProcessLookupError):  # no worker is left behind
+        os.killpg(process.pid, 0)
