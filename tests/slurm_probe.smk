@@ -10,7 +10,6 @@ rule all:
         "memory.txt",
         "time.txt",
         "after_memory.txt",
-        "trained.txt",
 
 
 rule gpu:
