@@ -164,21 +164,22 @@ class Cluster:
 
     def kill_node(self):
         """Kill the node's daemon and all of its jobs at once, as when a node loses its power."""
-        steps = self.ask("pgrep", "--full", f"slurmstepd.*|{self.folder}").stdout.split()
-        own = [pid for pid in map(int, steps) if self._is_ours(pid)]
+        steps = self.steps()
         self.daemons["slurmd"].kill()
         self.daemons["slurmd"].wait()
-        for pid in own:
-            for child in [*descendants(pid), pid]:
-                kill(child)
+        for process in [each for step in steps for each in (*descendants(step), step)]:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
 
-    def _is_ours(self, pid):
-        """Return whether a process is a step's daemon of this cluster."""
-        try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="ignore")
-            return "slurmstepd" in Path(f"/proc/{pid}/cmdline").read_text() and str(self.folder) in environment
-        except OSError:
-            return False
+    def steps(self):
+        """Return the daemons that look after the steps of this cluster's jobs."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                named = (process / "cmdline").read_bytes().startswith(b"slurmstepd")
+                if named and str(self.folder).encode() in (process / "environ").read_bytes():
+                    found.append(int(process.name))
+        return found
 
     def node(self):
         """Return the state of the node."""
@@ -215,12 +216,6 @@ def descendants(pid):
     except OSError:
         return []
     return [each for child in children for each in (*descendants(child), child)]
-
-
-def kill(pid):
-    """Kill a process, if it is still there."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def wait_for(condition, what, seconds=30, must=True):

@@ -75,7 +75,11 @@ class Probe:
 
 @pytest.fixture
 def probe(cluster, tmp_path):
-    return Probe(cluster, tmp_path)
+    probe = Probe(cluster, tmp_path)
+    yield probe
+    if probe.process is not None and probe.process.poll() is None:
+        probe.process.kill()
+        probe.process.wait()
 
 
 def test_jobs_that_fail_are_named_with_their_logs_and_the_rest_is_finished(probe):
@@ -142,6 +146,7 @@ def test_jobs_of_a_node_that_is_lost_run_again_when_it_is_back(probe):
     probe.start("slow_a.txt")
     wait_for(lambda: (probe.folder / "begun_a").exists(), "the job", 120)
     probe.cluster.kill_node()
+    wait_for(lambda: not probe.cluster.steps(), "the end of its jobs")
     wait_for(lambda: probe.cluster.node() == "down", "the loss of the node", 120)
     (probe.folder / "go").touch()
     probe.cluster.start_node()
