@@ -8,7 +8,7 @@ import sys
 import pytest
 from snakemake.profiles import ProfileConfigFileParser
 from test_house import JOBS
-from workflow_copy import ROOT
+from workflow_copy import ROOT, Workflow
 
 TRAINS = re.compile(r"\b(train|train_\w+)\(")
 
@@ -48,6 +48,27 @@ def test_a_warning_comes_long_before_the_end_of_a_training():
     for name, (_, body) in JOBS.items():
         if "retries: 0" in body and (minutes := re.search(r"runtime=(\d+),", body)):
             assert int(minutes[1]) >= 30, name
+
+
+@pytest.mark.slow
+def test_no_group_waits_for_itself(tmp_path):
+    """Jobs of a group are put together at will: none may lead to another through a job that is not of the group."""
+    drawn = Workflow(tmp_path / "workflow").snakemake("--rulegraph", "dot", "--configfile", "configs/tiny.yaml").stdout
+    names = dict(re.findall(r'^\s*(\d+)\[label = "(\w+)', drawn, re.MULTILINE))
+    after = {}
+    for before, later in re.findall(r"(\d+) -> (\d+)", drawn):
+        after.setdefault(names[before], set()).add(names[later])
+    groups = pairs(read("slurm")["groups"])
+    assert len(set(groups) & set(names.values())) > 60
+    for rule, group in groups.items():
+        waiting = {later for later in after.get(rule, ()) if groups.get(later) != group}
+        reached = set()
+        while waiting:
+            found = waiting.pop()
+            reached.add(found)
+            waiting |= after.get(found, set()) - reached
+        returned = {name for name in reached if groups.get(name) == group}
+        assert not returned, f"{rule} leads to {sorted(returned)} of its own group {group} through others"
 
 
 SNAKEFILE = """
