@@ -236,9 +236,9 @@ def test_models_of_other_configurations_go_by_their_names():
     assert comparison.look_of("ss_trans").title == "S.S.+Trans."
     assert comparison.begun_from("file") == "extractor from weights from a file"
     words = comparison.made_from(149, 64, "random", strong=150, folds=10, trials=1)
-    assert words == "149 clusters (strong labels over-sampled), 64 × 64 pixels, 10 folds × 1, random weights"
+    assert words == "149 clusters (strong labels over-sampled), 10 folds × 1, 64 × 64 pixels, random weights"
     words = comparison.made_from(1500, 256, "imagenet", strong=0, folds=10, trials=3)
-    assert words == "1500 clusters, 256 × 256 pixels, 10 folds × 3, ImageNet weights"
+    assert words == "1500 clusters, 10 folds × 3, 256 × 256 pixels, ImageNet weights"
 
 
 def test_layers_stand_beside_those_of_the_published_shapes():

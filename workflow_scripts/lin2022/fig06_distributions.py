@@ -1,5 +1,7 @@
 """Lin et al. (2022) Fig. 6: masses that three models predict, and their labels (rule lin2022_fig06)."""
 
+from textwrap import fill
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -23,7 +25,7 @@ def label_of(name, row):
 def draw(densities, about, made):
     """Return the figure."""
     figure, axes = plt.subplots(figsize=(style.COLUMN_INCH + 0.6, 3.1), layout="constrained")
-    figure.get_layout_engine().set(rect=(0, 0, 1, 0.955))
+    figure.get_layout_engine().set(rect=(0, 0, 1, 0.93))
     for row in about.to_dict("records"):
         mine, look = densities[densities["model"] == row["model"]], look_of(row["model"])
         line = {"color": style.BLACK} if row["model"] == "label" else {"color": look.colour, "ls": look.line}
@@ -32,7 +34,7 @@ def draw(densities, about, made):
     top = axes.get_ylim()[1]
     axes.set(xlim=(densities["log10_m500c"].min(), densities["log10_m500c"].max()), ylim=(0, 1.45 * top))
     axes.legend(loc="upper left")
-    figure.text(0.01, 0.995, made, va="top", fontsize=6)
+    figure.text(0.01, 0.995, fill(made, 68), va="top", fontsize=6)  # beside the stamp of simulated data
     return figure
 
 

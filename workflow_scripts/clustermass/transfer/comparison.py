@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations, product
+from textwrap import fill
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -79,7 +80,7 @@ def made_from(clusters: int, pixels: int, weights: str, strong: int, folds: int,
         Of the cross-validation, and trainings of every fold.
     """
     sample = f"{clusters} clusters (strong labels over-sampled)" if strong else f"{clusters} clusters"
-    return f"{sample}, {pixels} × {pixels} pixels, {folds} folds × {trials}, {_WEIGHTS[weights]}"
+    return f"{sample}, {folds} folds × {trials}, {pixels} × {pixels} pixels, {_WEIGHTS[weights]}"
 
 
 def tested(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -395,10 +396,10 @@ def draw_in_bins(bins: Mapping[str, pd.DataFrame], shift: float, made: str, labe
         2, 1, figsize=(style.COLUMN_INCH, 4.4), sharex=True, layout="constrained", height_ratios=[1, 1.15]
     )
     engine: Any = figure.get_layout_engine()  # its settings are not declared
-    engine.set(rect=(0, 0, 1, 0.965))
+    engine.set(rect=(0, 0, 1, 0.945))
     draw_performance(above, below, bins, shift)
     below.set(xlabel=label)
-    figure.text(0.01, 0.995, made, va="top", fontsize=6)
+    figure.text(0.01, 0.995, fill(made, 58), va="top", fontsize=6)  # beside the stamp of simulated data
     return figure
 
 
