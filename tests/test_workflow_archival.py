@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from workflow_copy import Workflow, check_products
+from workflow_copy import RESULTS, Workflow, check_products
 
 from clustermass import contracts
 
@@ -109,7 +109,7 @@ def test_real_catalogues_through_the_whole_workflow(archive, tmp_path):
         tmp_path / "real", ["--configfile", "configs/archival.yaml", "--config", f"archive={json.dumps(options)}"]
     )
     workflow.snakemake("--", "lin2022")
-    counts, _ = check_products(workflow, "archival")
+    counts, _ = check_products(workflow, "archival", RESULTS)
     rows = counts.set_index(["catalogue", "quantity"])
     assert rows.loc[("Planck", "rows read"), "regenerated"] == 1653
     assert rows.loc[("Planck", "rows with redshift"), "regenerated"] == 1094

@@ -128,9 +128,9 @@ SCORECARD = [
 ]
 
 
-def check_products(workflow, source):
+def check_products(workflow, source, results=(*RESULTS, *SCORECARD)):
     """All artefacts are there, and say what they were made on."""
-    for result in RESULTS + SCORECARD + (HO2019 + ON_MOCKS + KODIRAMANAH2021 + IMAGES if source == "simulated" else []):
+    for result in (*results, *(HO2019 + ON_MOCKS + KODIRAMANAH2021 + IMAGES if source == "simulated" else [])):
         assert (workflow.folder / result.format(source=source)).stat().st_size > 0
     counts = pd.read_csv(workflow.folder / f"results/{source}/lin2022/counts.csv")
     assert counts["data"].unique().tolist() == ["simulated data" if source == "simulated" else "real data"]
