@@ -21,6 +21,11 @@ rule lin2022:
             kind=["csv", "md", "tex"],
         ),
         expand(
+            "figures/{source}/interpretation/image_uncertainty.{kind}",
+            source=config["source"],
+            kind=trained_images(config["source"], ["pdf", "png"]),
+        ),
+        expand(
             "results/{source}/interpretation/{name}.csv",
             source=config["source"],
             name=trained_images(

@@ -134,7 +134,7 @@ def test_every_artefact_stands_on_the_page_made_or_not(manifest: list[dict[str, 
         assert f'<article id="{anchor}">' in page
     for anchor in ("lin2022_fig02", "lin2022_fig03"):
         assert f'<article id="{anchor}" class="absent">' in page
-    assert "2 were not" in page
+    assert "2 not<" in page
     assert page.count("<img ") == 3
     assert "Shown on simulated data with 64 pixels." in page
     assert "snakemake --cores all --forcerun lin2022_fig01 --" in page
