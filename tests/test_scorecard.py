@@ -143,6 +143,7 @@ def test_verdict_follows_the_difference_and_the_uncertainty():
     assert judge(0.2, 0.2199, 0.01, 0, 0, 0.2, RULE).verdict == REPRODUCED
     assert judge(0.2, 0.2201, 0.01, 0, 0, 0.2, RULE).verdict == DIFFERS
     assert judge(0.2, 0.1799, 0.01, 0, 0, 0.2, RULE).sigmas == pytest.approx(-2.01)
+    assert [judge(0.2, value, 0, 0, 0, 0.2, RULE).verdict for value in (0.2, 0.21)] == [REPRODUCED, DIFFERS]
     wide = judge(0.2, 0.2, 0.05, 0, 0, 0.2, RULE)  # the same number, but it could be any
     assert (wide.verdict, wide.problem, wide.share) == (NOT_COMPARABLE, "unresolved", pytest.approx(0.25))
     assert judge(0.2, 0.5, 0.05, 0, 0, 0.2, RULE).verdict == DIFFERS  # far off, however uncertain

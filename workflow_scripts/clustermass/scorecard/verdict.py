@@ -118,7 +118,9 @@ def judge(
         found = f"scale {scale}, errors {error}, {published_error}, rounding {rounding}"
         raise ValueError(f"expected a positive scale and finite errors, got {found}")
     uncertainty = math.sqrt(error**2 + published_error**2 + rounding**2 / 3)
-    sigmas = (regenerated - published) / uncertainty if uncertainty else math.nan
+    if uncertainty == 0:
+        return judge_exact(published, regenerated, 0)
+    sigmas = (regenerated - published) / uncertainty
     share = uncertainty / scale
     if abs(sigmas) > rule.max_sigma:
         return Verdict(DIFFERS, uncertainty, sigmas, share=share)
