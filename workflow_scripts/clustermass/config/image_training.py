@@ -41,12 +41,21 @@ With 12 epochs, some 200 steps, .70 of the bands of the validation set were righ
 """
 
 MASS_TRAINING = BAND_TRAINING.model_copy(
-    update={"batch": 32, "labels": "standardised", "loss": WeightedScatterLoss(), "precision": "float32"}
+    update={
+        "batch": 32,
+        "labels": "standardised",
+        "loss": WeightedScatterLoss(),
+        "patience": 5,
+        "precision": "float32",
+    }
 )
-"""Masses from features: Lin et al. (2022, Eq. 3)."""
+"""Masses from features: Lin et al. (2022, Eq. 3).
+
+With some hundred labels the validation error is lowest after five of fifteen epochs, .1 dex below that of the last one.
+"""
 
 RICHNESS_TRAINING = BAND_TRAINING.model_copy(
-    update={"epochs": 8, "batch": 16, "labels": "standardised", "loss": AbsoluteScatterLoss()}
+    update={"epochs": 8, "batch": 16, "labels": "standardised", "loss": AbsoluteScatterLoss(), "patience": 5}
 )
 """Richness from images: Liang et al. (2020, Eq. 1)."""
 

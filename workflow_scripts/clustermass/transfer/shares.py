@@ -11,6 +11,8 @@ from clustermass.config.training import Training
 def share_training(settings: LiangTraining, percent: float, clusters: int, folds: int) -> Training:
     """Return how networks are trained on a share: with more passes over few clusters, to make enough steps.
 
+    Patience grows as the number of passes does.
+
     Parameters
     ----------
     settings : LiangTraining
@@ -23,8 +25,10 @@ def share_training(settings: LiangTraining, percent: float, clusters: int, folds
         Of the cross-validation, of which one tests and one validates.
     """
     steps = -(-_trained(percent, clusters, folds) // settings.training.batch)  # of one pass
-    epochs = max(settings.training.epochs, -(-settings.min_steps // steps))
-    return settings.training.model_copy(update={"epochs": epochs})
+    training = settings.training
+    epochs = max(training.epochs, -(-settings.min_steps // steps))
+    patience = training.patience and round(training.patience * epochs / training.epochs)
+    return training.model_copy(update={"epochs": epochs, "patience": patience})
 
 
 def _trained(percent: float, clusters: int, folds: int) -> int:
