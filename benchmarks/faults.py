@@ -30,6 +30,7 @@ from workflow_copy import PARTS  # noqa: E402
 COMMAND = [sys.executable, "-m", "snakemake", "--configfile", "configs/tiny.yaml", "--cores", "2"]
 AGAIN = "results/simulated/training/ho2019"  # deleted, so that there is something to do
 TARGET = "ho2019"
+UNIVERSE = "results/simulated/universe"
 TIMES = ("timing", "performance", "seconds")  # in names of files and columns that hold measured times
 
 
@@ -92,10 +93,10 @@ def same(one, other):
     return first.equals(second) if isinstance(first, pd.DataFrame) else first == second
 
 
-def compare(folder, reference):
-    """Return names of results that differ from the reference's, and of those that lack."""
+def compare(folder, reference, part):
+    """Return names of results in a part of the run that differ from the reference's, and of those that lack."""
     wrong, lost = [], []
-    for path in sorted((reference / "results").rglob("*")):
+    for path in sorted((reference / part).rglob("*")):
         name = path.relative_to(reference)
         if path.is_dir() or any(word in str(name) for word in TIMES) or name.name.startswith("."):
             continue
@@ -232,9 +233,42 @@ def cut_result(reference, folder, rng, options):
     return 1, f"failed with the file named; the file deleted, done after {finish(folder)} more"
 
 
+def damaged_cache(reference, folder, rng, options):
+    """Inject: an entry of the cache of results with one bit flipped, and one cut in half."""
+    first, cache = copy_workflow(copy_workflow(folder) / "first"), folder / "cache"
+    cache.mkdir()
+    os.environ["SNAKEMAKE_OUTPUT_CACHE"] = str(cache)
+    universe = [path.relative_to(reference) for path in sorted((reference / UNIVERSE).rglob("*.*")) if path.is_file()]
+    entries = [path for path in universe if path.name == "particles.safetensors"][:2]
+    finish(first, "--cache", "--", *map(str, entries))
+    for name, damage in zip(entries, (flipped, halved), strict=True):
+        entry = (first / name).resolve()
+        entry.write_bytes(damage(entry.read_bytes()))
+    assert run(folder, "--keep-going", "--cache", "--", *map(str, universe)) != 0, "a damaged entry was read"
+    for name in entries:
+        (folder / name).resolve().unlink()
+        (folder / name).unlink()
+    again = finish(folder, "--cache", "--", *map(str, universe))
+    shutil.rmtree(first)
+    return 2, f"the first job that read it failed; entry and link deleted, done after {again} more"
+
+
+def flipped(data):
+    """Return bytes of which one differs in one bit."""
+    half = len(data) // 2
+    return data[:half] + bytes([data[half] ^ 1]) + data[half + 1 :]
+
+
+def halved(data):
+    """Return the first half of bytes."""
+    return data[: len(data) // 2]
+
+
 FAULTS = {
-    each.__name__: each for each in (kill, terminate, kill_job, full_disk, read_only, two_at_once, clock, cut_result)
+    each.__name__: each
+    for each in (kill, terminate, kill_job, full_disk, read_only, two_at_once, clock, cut_result, damaged_cache)
 }
+PARTS_COMPARED = {"damaged_cache": UNIVERSE}  # of other faults all results
 
 
 def main():
@@ -255,7 +289,7 @@ def main():
         fault, folder = FAULTS[name], options.folder.resolve() / name
         shutil.rmtree(folder, ignore_errors=True)
         times, happened = fault(reference, folder, random.Random(f"{options.seed} {name}"), options)
-        wrong, lost = compare(folder, reference)
+        wrong, lost = compare(folder, reference, PARTS_COMPARED.get(name, "results"))
         words = fault.__doc__.removeprefix("Inject: ").rstrip(".")
         print(f"| {words} | {times} | {happened} | {len(wrong)} | {len(lost)} |", flush=True)
         for kind, names in (("differs", wrong), ("lacks", lost)):

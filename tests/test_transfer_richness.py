@@ -130,7 +130,9 @@ def test_small_shares_are_passed_over_until_there_are_enough_steps():
     assert share_training(settings, 100, 1000, 10).epochs == 1  # 100 steps of 8
     assert share_training(settings, 10, 1000, 10).epochs == 5  # 10 steps an epoch
     assert share_training(settings, 1, 1000, 10).epochs == 50  # 8 clusters
-    waiting = settings.model_copy(update={"training": settings.training.model_copy(update={"epochs": 2, "patience": 1})})
+    waiting = settings.model_copy(
+        update={"training": settings.training.model_copy(update={"epochs": 2, "patience": 1})}
+    )
     assert share_training(waiting, 1, 1000, 10).patience == 25
     assert share_training(waiting, 100, 1000, 10).patience == 1
     assert share_training(SETTINGS.model_copy(update={"min_steps": 0}), 1, 1000, 10) == settings.training

@@ -9,6 +9,7 @@ from clustermass.comparison import LOOKS
 from clustermass.config.networks import Networks
 from clustermass.networks import build
 from clustermass.networks.describe import describe_layers
+from clustermass.networks.panels import draw_own
 
 KINDS = {  # kind of layer: name, colour
     "VelocityConvolution": ("conv", style.SKY),
@@ -77,7 +78,10 @@ with runtime.logged(snakemake), style.paper_style():
         bins = (settings.velocity_bins, settings.radius_bins)
         shape = bins if bins[1] > 1 else bins[:1]
         layers = describe_layers(build(settings), shape)
-        draw_network(axes, layers, settings, letter, LOOKS[model].label, shape)
+        if settings.own:
+            draw_own(axes, layers, shape)
+        else:
+            draw_network(axes, layers, settings, letter, LOOKS[model].label, shape)
         tables.append(layers.assign(model=model))
     style.write_numbers(pd.concat(tables), snakemake.output.csv, snakemake.wildcards.source)
     outputs = {"pdf": snakemake.output.pdf, "png": snakemake.output.png}

@@ -11,7 +11,7 @@ CONTROLLED = (
     " Rows of archival tiles are of real frames."
 )
 CHOSEN = (
-    "Scores at the last epoch made, at the best on the validation set, and at the best on the test set, mean over folds."
+    "Scores at the last epoch made, at the best on the validation set and at the best on the test set, mean over folds."
     " Gain: how much better the test score is than that of the epoch that validation chooses; choosing on the test set"
     " is what the published accuracy did, and nothing else here does."
 )

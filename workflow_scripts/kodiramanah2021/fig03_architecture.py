@@ -8,6 +8,7 @@ from clustermass import provenance, runtime, style
 from clustermass.config.networks import CubeNetwork
 from clustermass.networks import build
 from clustermass.networks.describe import describe_layers
+from clustermass.networks.panels import draw_own
 
 KINDS = {  # kind of layer: name, colour
     "CubeConvolution": ("conv", style.SKY),
@@ -60,10 +61,13 @@ def name_of(layer):
     return f"{name}\n{layer['parameters']:,}" if layer["parameters"] else name
 
 
-def draw(layers, voxels):
+def draw(layers, voxels, own):
     """Return the figure: the signal passes from left to right."""
     figure = plt.figure(figsize=(style.PAGE_INCH, 1.95))
     axes = figure.add_axes([0.01, 0.0, 0.98, 0.9])
+    if own:
+        draw_own(axes, layers, (voxels,) * 3)
+        return figure
     draw_cube(axes, 0, SIDE, "white")
     axes.text(SIDE / 2, -0.66, "input\nv, x, y", ha="center", va="top", fontsize=6.5)
     axes.text(SIDE * 0.6, 0.92, f"{voxels}³", ha="center", va="bottom", fontsize=6.5)
@@ -96,4 +100,5 @@ with runtime.logged(snakemake), style.paper_style():
     style.write_numbers(layers, snakemake.output.csv, snakemake.wildcards.source)
     outputs = {"pdf": snakemake.output.pdf, "png": snakemake.output.png}
     title = "Kodi Ramanah et al. (2021) Fig. 3"
-    style.save_figure(draw(layers, settings.voxels), outputs, snakemake.wildcards.source, title, provenance.commit())
+    figure = draw(layers, settings.voxels, settings.own)
+    style.save_figure(figure, outputs, snakemake.wildcards.source, title, provenance.commit())

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from clustermass.config.base import Positive, Section
 
 Count = Annotated[int, Field(ge=1)]
+
+
+class OwnNetwork(Section):
+    """A network of one's own: a class of torch.nn.Module in a Python file."""
+
+    file: str = Field(description="Python file, from the folder of the run")
+    name: str = Field(description="class in it; called with the section of the network that it stands in for")
+    checksum: str = Field("", description="of the file; filled in, so that an edit of it trains anew")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "file" not in given:
+            return given
+        path = Path(given["file"])
+        if not path.is_file():
+            raise ValueError(f"file: expected a Python file, got none at {path.absolute()}")
+        return {**given, "checksum": hashlib.sha256(path.read_bytes()).hexdigest()[:16]}
+
+
+OWN = "a class of your own in place of the paper's: same input, same output, shape (n,); null: the paper's"
 
 
 class PhaseSpaceNetwork(Section):
@@ -25,6 +48,7 @@ class PhaseSpaceNetwork(Section):
     input_scale: Positive = Field(
         1.0, description="factor on inputs, which sum to one; e.g. their number of points to bring the mean to one"
     )
+    own: OwnNetwork | None = Field(None, description=OWN)
 
     @model_validator(mode="after")
     def _fits_together(self) -> PhaseSpaceNetwork:
@@ -55,6 +79,7 @@ class CubeNetwork(Section):
         "relu", description="of the hidden dense layers; published: linear, which makes one of all dense layers"
     )
     input_scale: Positive = Field(1000.0, description="factor on inputs, which sum to one (published code: 1000)")
+    own: OwnNetwork | None = Field(None, description=OWN)
 
     @property
     def sides(self) -> tuple[int, ...]:
