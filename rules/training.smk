@@ -243,6 +243,10 @@ rule cards:
     """A model card beside the weights of every trained estimator of masses."""
     input:
         [f"results/{simulation(config['source'])}/training/{mock}/{model}/card.yaml" for mock, model in CARDS],
+        [
+            f"results/{config['source']}/transfer/mass/{model}/card.yaml"
+            for model in trained_images(config["source"], TABLE2_MODELS)
+        ],
 
 
 rule training_card:

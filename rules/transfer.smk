@@ -109,6 +109,32 @@ rule transfer_mass:
         "../workflow_scripts/transfer/mass.py"
 
 
+rule transfer_card:
+    """Model card of a model of masses from images: data, validity, accuracy, calibration of its posterior, provenance."""
+    input:
+        ensemble="results/{source}/posteriors/images/{model}/ensemble.parquet",
+        calibration="results/{source}/posteriors/images/{model}/calibration.parquet",
+    output:
+        yaml="results/{source}/transfer/mass/{model}/card.yaml",
+        md="results/{source}/transfer/mass/{model}/card.md",
+    log:
+        "logs/{source}/transfer/mass/{model}_card.log",
+    benchmark:
+        "logs/{source}/transfer/mass/{model}_card.benchmark.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=5,
+    params:
+        lin2022=mass_settings,
+        posterior=config["image_posterior"],
+        code=code_version("transfer/card.py"),
+    script:
+        "../workflow_scripts/transfer/card.py"
+
+
 rule transfer_downstream:
     """Masses and richness from the features that one variant of band classification left."""
     input:

@@ -18,7 +18,7 @@ from astropy.io.votable import parse
 from astropy.table import Table
 
 from clustermass import __main__ as program
-from clustermass.card import CardError, card_text, model_card, posterior_section, read_card, write_card
+from clustermass.card import CardError, card_text, image_card, model_card, posterior_section, read_card, write_card
 from clustermass.config.base import Cosmology
 from clustermass.config.dynamics import Kde3d
 from clustermass.config.networks import CubeNetwork
@@ -308,6 +308,30 @@ def test_cards_say_what_an_estimator_is(results: Path, tmp_path: Path) -> None:
         read_card(tmp_path / "card.yaml")
     with pytest.raises(CardError, match="expected a model card"):
         read_card(tmp_path / "none.yaml")
+
+
+def test_cards_of_images_speak_of_their_own_mass(tmp_path: Path) -> None:
+    mass = np.linspace(14.0, 15.0, 101)
+    told = {
+        "log10_m500c": mass,
+        "log10_predicted": mass - 0.1,
+        "redshift": 0.2,
+        "networks": 2,
+        "fold": np.arange(101) % 4,
+    }
+    clusters = pd.DataFrame(told | {"group": [f"h{i // 2}" for i in range(101)]})
+    calibration = inference(7, tmp_path / "posterior.safetensors")[2]
+    section = posterior_section({"prior": "labels", "limits": "shortest"}, mass, calibration, "log10_m500c")
+    card = image_card("archival", "ss_trans", clusters, section, {"views": 4}, {"commit": "abc"})
+    assert card["data"] | {"halos": 51, "folds": 4, "networks a fold": 2} == card["data"]
+    assert card["accuracy"]["residual scatter [dex]"] == 0
+    assert card["validity"]["ranges"]["log10_m500c"] == pytest.approx([14.005, 14.995])
+    text = card_text(card)
+    assert "# ss_trans on images" in text
+    assert "between log10 M500c = 14 and 15 Msun." in text
+    assert "M200c" not in text
+    write_card(card, tmp_path / "card.yaml", tmp_path / "card.md")
+    assert read_card(tmp_path / "card.yaml") == card
 
 
 def test_launcher_runs_in_the_environment_and_says_when_there_is_none(tmp_path: Path) -> None:

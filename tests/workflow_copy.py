@@ -46,7 +46,7 @@ class Workflow:
         output = self.snakemake("--dry-run", *arguments).stdout
         table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\ntotal", output, re.DOTALL)
         rows = [line.split() for line in table[1].splitlines()] if table else []
-        follow = "all", "report_page", "training_card"
+        follow = "all", "report_page", "training_card", "transfer_card"
         return {name: int(count) for name, count in rows if name not in follow and not name.startswith("scorecard")}
 
     def edit(self, file, old, new):

@@ -27,6 +27,8 @@ ESTIMATORS = {
 RANGES = ("log10_m200c", "redshift", "galaxies", "richness", "sigma_v")
 """Columns of mock clusters whose range is that of an estimator's validity."""
 PERCENTILES = (0.5, 99.5)
+MASSES = {"log10_m200c": ("log10 M200c", "Msun/h", "200"), "log10_m500c": ("log10 M500c", "Msun", "500")}
+"""What columns of masses are called, their unit, and the critical densities within the radius."""
 
 
 class CardError(ValueError):
@@ -61,25 +63,81 @@ def model_card(
     source, mock, model = names
     role = headline_role(predictions)
     judged = predictions[predictions["role"] == role]
-    residual = (judged["log10_predicted"] - judged["log10_m200c"]).to_numpy(float)
-    low, middle, high = np.quantile(residual, [0.16, 0.5, 0.84])
-    accuracy = {"judged on": ROLES[role], "clusters": len(judged), "halos": int(judged["group"].nunique())}
-    numbers = {"median": middle, "low": low, "high": high, "scatter": residual.std()}
-    accuracy |= {f"residual {name} [dex]": round(float(value), 4) for name, value in numbers.items()}
-    known = [name for name in RANGES if name in clusters]
-    spans = {name: [float(f"{v:.5g}") for v in np.percentile(clusters[name], PERCENTILES)] for name in known}
-    sizes = _sizes(clusters)
     return {
         "model": model,
         "estimator": ESTIMATORS.get(model, model),
-        "gives": "log10 M200c [Msun/h]: mass within the radius of 200 critical densities",
-        "data": {"source": source, "mock": mock, **sizes, "halos": int(clusters["group"].nunique())},
-        "validity": {"percentiles": list(PERCENTILES), "ranges": spans},
-        "accuracy": accuracy,
+        "gives": _gives("log10_m200c"),
+        "data": {"source": source, "mock": mock, **_sizes(clusters), "halos": int(clusters["group"].nunique())},
+        "validity": _validity(clusters, RANGES),
+        "accuracy": _accuracy(judged, "log10_m200c", ROLES[role]),
         "posterior": dict(posterior),
         "settings": dict(settings),
         "provenance": dict(records),
     }
+
+
+def image_card(
+    source: str,
+    model: str,
+    clusters: pd.DataFrame,
+    posterior: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    records: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the card of networks that weigh clusters by their images (Lin et al. 2022), as plain values.
+
+    Parameters
+    ----------
+    source, model : str
+    clusters : pandas.DataFrame
+        Contract `transfer.ensemble.ENSEMBLE`: clusters with strong labels, each told by networks that left it out.
+    posterior : mapping
+        As `posterior_section`.
+    settings : mapping
+        Of the networks and their training.
+    records : mapping
+        Provenance, by what was made.
+    """
+    networks = int(clusters["networks"].max())
+    return {
+        "model": model,
+        "estimator": "networks on images in five bands (Lin et al. 2022)",
+        "gives": _gives("log10_m500c"),
+        "data": {
+            "source": source,
+            "mock": "images",
+            "clusters with strong labels": len(clusters),
+            "halos": int(clusters["group"].nunique()),
+            "folds": int(clusters["fold"].nunique()),
+            "networks a fold": networks,
+        },
+        "validity": _validity(clusters, ("log10_m500c", "redshift")),
+        "accuracy": _accuracy(clusters, "log10_m500c", "clusters of folds that did not train the network"),
+        "posterior": dict(posterior),
+        "settings": dict(settings),
+        "provenance": dict(records),
+    }
+
+
+def _gives(mass: str) -> str:
+    name, unit, overdensity = MASSES[mass]
+    return f"{name} [{unit}]: mass within the radius of {overdensity} critical densities"
+
+
+def _accuracy(judged: pd.DataFrame, mass: str, where: str) -> dict[str, Any]:
+    """Return how far predictions are from masses, and on whom that was judged."""
+    residual = (judged["log10_predicted"] - judged[mass]).to_numpy(float)
+    low, middle, high = np.quantile(residual, [0.16, 0.5, 0.84])
+    numbers = {"median": middle, "low": low, "high": high, "scatter": residual.std()}
+    found = {"judged on": where, "clusters": len(judged), "halos": int(judged["group"].nunique())}
+    return found | {f"residual {name} [dex]": round(float(value), 4) for name, value in numbers.items()}
+
+
+def _validity(clusters: pd.DataFrame, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the ranges of what an estimator knows."""
+    known = [name for name in names if name in clusters]
+    spans = {name: [float(f"{v:.5g}") for v in np.percentile(clusters[name], PERCENTILES)] for name in known}
+    return {"percentiles": list(PERCENTILES), "ranges": spans}
 
 
 def _sizes(clusters: pd.DataFrame) -> dict[str, int]:
@@ -89,7 +147,9 @@ def _sizes(clusters: pd.DataFrame) -> dict[str, int]:
     return {f"clusters, {name}": int(clusters[name].sum()) for name in ("train", "test", "heldout") if name in clusters}
 
 
-def posterior_section(about: Mapping[str, Any], masses: Any, calibration: pd.DataFrame | None) -> dict[str, Any]:
+def posterior_section(
+    about: Mapping[str, Any], masses: Any, calibration: pd.DataFrame | None, mass: str = "log10_m200c"
+) -> dict[str, Any]:
     """Return what a card says of a posterior: prior, and how far from calibrated it was on clusters it had not seen.
 
     Parameters
@@ -97,14 +157,16 @@ def posterior_section(about: Mapping[str, Any], masses: Any, calibration: pd.Dat
     about : mapping
         Settings of the posterior (config section `posterior`).
     masses : array, shape (n,)
-        log10 M200c [Msun/h] of the pairs that make it.
+        log10 masses of the pairs that make it.
     calibration : pandas.DataFrame, optional
         Contract `CALIBRATION`; None: no clusters were held out to judge it.
+    mass : str
+        Which mass, of `MASSES`.
     """
     section: dict[str, Any] = {
         "density": "kernel density of pairs of what the estimator says and the truth",
         "prior": str(about["prior"]),
-        "log10_m200c": [round(float(np.min(masses)), 4), round(float(np.max(masses)), 4)],
+        mass: [round(float(np.min(masses)), 4), round(float(np.max(masses)), 4)],
         "limits": str(about["limits"]),
         "calibration": {},
     }
@@ -156,10 +218,11 @@ def card_text(card: Mapping[str, Any]) -> str:
     lines += ["", "| | from | to |", "| --- | --- | --- |"]
     lines += [f"| {name} | {first:g} | {last:g} |" for name, (first, last) in card["validity"]["ranges"].items()]
     lines += ["", "## Accuracy", "", _phrases(card["accuracy"]), "", "## Posterior and calibration", ""]
-    low, high = posterior["log10_m200c"]
+    mass = next(name for name in MASSES if name in posterior)
+    (name, unit, _overdensity), (low, high) = MASSES[mass], posterior[mass]
     lines += [
-        f"{_capital(posterior['density'])}. Prior: {posterior['prior']}, between log10 M200c = {low:g} and {high:g}"
-        f" Msun/h. Limits: {posterior['limits']}.",
+        f"{_capital(posterior['density'])}. Prior: {posterior['prior']}, between {name} = {low:g} and {high:g}"
+        f" {unit}. Limits: {posterior['limits']}.",
         "",
     ]
     if posterior["calibration"]:
