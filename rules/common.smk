@@ -9,7 +9,7 @@ from clustermass.config.base import Cosmology
 from clustermass.config.catalogues import Archive, Catalogue
 from clustermass.config.nbody import Nbody
 from clustermass.config.observed import RedshiftSurvey
-from clustermass.provenance import code_version
+from clustermass.provenance import code_version as code_version_of
 from clustermass.sources.local import local_file
 
 
@@ -53,6 +53,11 @@ BLANK_JOB = config["frames"]["jobs"]  # one job more: fields at random places
 REALISM_JOBS = range(min(config["realism"]["jobs"], config["frames"]["jobs"]))
 CACHED = workflow.enable_cache  # `snakemake --cache`: results of some rules are shared between folders
 READINGS = ["projected_proper", "projected_comoving", "three_dimensional", "none"]
+
+
+def code_version(script):
+    """Return a function that gives the version of a script's code: asked for by jobs that are made, not by all rules."""
+    return lambda wildcards: code_version_of(script)
 
 
 def stanza(wildcards):
