@@ -23,6 +23,7 @@ from clustermass.transfer.contracts import MASS_PREDICTIONS
 from clustermass.transfer.mass import (
     baseline_regression,
     baseline_start,
+    drawn_labels,
     start_note,
     trainings,
     transfer_regression,
@@ -50,6 +51,19 @@ def in_process(monkeypatch):
     monkeypatch.setattr(
         folds, "_run_workers", lambda job, _aside, say: folds._train_share(replace(job, workers=1), 0, say)
     )
+
+
+def test_labels_are_drawn_from_the_errors_of_strong_ones_alone():
+    sample = sample_of()
+    err = np.where(np.arange(N) % 2, 0.2, np.nan)
+    many = [
+        drawn_labels(replace(sample, log10_m500c_err=err), np.random.default_rng(k)).log10_m500c for k in range(400)
+    ]
+    drawn = np.array(many) - sample.log10_m500c
+    moved = sample.strong & (np.arange(N) % 2 == 1)
+    assert (drawn[:, ~moved] == 0).all()
+    np.testing.assert_allclose(drawn[:, moved].std(axis=0), 0.2, rtol=0.15)
+    np.testing.assert_allclose(drawn[:, moved].mean(axis=0), 0, atol=0.04)
 
 
 def sample_of(seed=0):

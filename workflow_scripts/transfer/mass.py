@@ -12,7 +12,14 @@ from clustermass.training.checkpoint import load_trained
 from clustermass.training.trainer import LEARNING_CURVES, start_of
 from clustermass.transfer.contracts import MASS_PREDICTIONS
 from clustermass.transfer.features import load_features
-from clustermass.transfer.mass import baseline_regression, baseline_start, start_note, trainings, transfer_regression
+from clustermass.transfer.mass import (
+    baseline_regression,
+    baseline_start,
+    drawn_labels,
+    start_note,
+    trainings,
+    transfer_regression,
+)
 from clustermass.transfer.regression import predicted, train_splits
 from clustermass.transfer.sample import read_sample, strong_folds, weak_rows
 
@@ -23,22 +30,22 @@ with runtime.logged(snakemake):
     tables = {"clusters": IMAGE_CLUSTERS, "labels": contracts.LABELS, "splits": contracts.SPLITS}
     read = (contracts.read_table(snakemake.input[name], contract) for name, contract in tables.items())
     images = Images(snakemake.input.images)
-    if model.kind == "baseline":
-        sample = read_sample(images, *read)
-        regression = baseline_regression(settings, sample, images.read(sample.rows))
+    # random numbers are the same for all models
+    rng = runtime.generator(snakemake.params.seed, runtime.rule_name(snakemake), {"trial": trial})
+    features = None if model.kind == "baseline" else load_features(snakemake.input.bands)
+    sample = read_sample(images, *read, usable=None if features is None else features.clusters)
+    seen = drawn_labels(sample, rng.spawn(1)[0]) if settings.label_errors == "drawn" else sample
+    if features is None:
+        regression = baseline_regression(settings, seen, images.read(sample.rows))
         start = baseline_start(settings, model, snakemake.input.bands)
     else:
-        features = load_features(snakemake.input.bands)
-        sample = read_sample(images, *read, usable=features.clusters)
-        regression, start = transfer_regression(settings, sample, features.of(sample.clusters)), None
+        regression, start = transfer_regression(settings, seen, features.of(sample.clusters)), None
     if snakemake.params.labels == "weak":
         splits, training = [weak_rows(sample)], weak
     else:
         splits, training = strong_folds(sample, snakemake.params.folds), strong
         if model.weak:
             start = start_of(load_trained(snakemake.input.weak, regression.network))
-    # random numbers are the same for all models
-    rng = runtime.generator(snakemake.params.seed, runtime.rule_name(snakemake), {"trial": trial})
     workers, metadata = min(snakemake.threads, len(splits)), {"provenance": provenance.record(snakemake)}
     metadata["weights"] = start_note(settings, model)
     print(f"{len(splits[0].training)} clusters train and {len(splits[0].validation)} validate; {metadata['weights']}")

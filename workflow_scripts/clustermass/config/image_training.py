@@ -148,6 +148,11 @@ class LinTraining(Section):
     baseline_precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="arithmetic of the Baseline")
     models: dict[str, MassModel] = Field(MASS_MODELS, description="models by name; the first three are Table 2's")
     trials: Count = Field(1, description="trainings of every model, which differ in their seed: deep ensembles")
+    label_errors: Literal["left_out", "drawn"] = Field(
+        "left_out",
+        description="drawn: every training sees strong labels drawn anew from their errors, which so become a part of"
+        " the scatter of an ensemble; clusters are tested on the labels as they are",
+    )
 
 
 class LiangTraining(Section):

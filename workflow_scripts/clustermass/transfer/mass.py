@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from clustermass.config.image_training import LinTraining, MassModel
 from clustermass.config.training import Training
@@ -32,6 +35,12 @@ def trainings(settings: LinTraining, model: MassModel, device: str) -> tuple[Tra
     if model.kind == "baseline":
         own["precision"] = settings.baseline_precision
     return settings.weak.model_copy(update=own), settings.strong.model_copy(update=own)
+
+
+def drawn_labels(sample: ImageSample, rng: np.random.Generator) -> ImageSample:
+    """Return a sample whose strong labels are drawn from normal distributions as wide as their errors, where known."""
+    width = np.where(sample.strong, np.nan_to_num(sample.log10_m500c_err), 0.0)
+    return replace(sample, log10_m500c=rng.normal(sample.log10_m500c, width))
 
 
 def baseline_start(settings: LinTraining, model: MassModel, folder: str | Path) -> Start | None:
