@@ -283,7 +283,9 @@ def main():
     options = parser.parse_args()
     reference = (options.reference or options.folder / "reference").resolve()
     if not options.reference and not reference.exists():
-        finish(copy_workflow(reference))
+        begin = time.time()
+        finish(copy_workflow(reference), most=1)
+        print(f"undisturbed: {time.time() - begin:.0f} s", file=sys.stderr, flush=True)
     print("| fault | injected | what happened | wrong | lost |\n|---|---|---|---|---|", flush=True)
     for name in options.only:
         fault, folder = FAULTS[name], options.folder.resolve() / name
