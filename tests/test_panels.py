@@ -17,6 +17,7 @@ from clustermass.networks.panels import (
     count_words,
     draw_boxes,
     draw_classifier,
+    draw_own,
     finish,
 )
 
@@ -134,3 +135,13 @@ def test_lines_brackets_and_limits(axes):
     assert axes.get_xlim() == (-1, 4)
     assert axes.get_ylim() == (-2, 2)
     assert not axes.axison
+
+
+def test_any_network_is_drawn_layer_by_layer():
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2304, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
+    figure, axes = plt.subplots()
+    draw_own(axes, describe_layers(network, (48, 48)), (48, 48), "(b) CNN2D")
+    told = [text.get_text() for text in axes.texts]
+    assert axes.get_title(loc="left") == f"(b) CNN2D: a network of one's own, {2305 * 8 + 9:,} weights"
+    assert {"input", "1\n18,440", "3\n9"} <= set(told)
+    plt.close(figure)

@@ -79,7 +79,7 @@ with runtime.logged(snakemake), style.paper_style():
         shape = bins if bins[1] > 1 else bins[:1]
         layers = describe_layers(build(settings), shape)
         if settings.own:
-            draw_own(axes, layers, shape)
+            draw_own(axes, layers, shape, f"({letter}) {LOOKS[model].label}")
         else:
             draw_network(axes, layers, settings, letter, LOOKS[model].label, shape)
         tables.append(layers.assign(model=model))

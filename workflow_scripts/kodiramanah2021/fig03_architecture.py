@@ -66,7 +66,7 @@ def draw(layers, voxels, own):
     figure = plt.figure(figsize=(style.PAGE_INCH, 1.95))
     axes = figure.add_axes([0.01, 0.0, 0.98, 0.9])
     if own:
-        draw_own(axes, layers, (voxels,) * 3)
+        draw_own(axes, layers, (voxels,) * 3, "CNN3D")
         return figure
     draw_cube(axes, 0, SIDE, "white")
     axes.text(SIDE / 2, -0.66, "input\nv, x, y", ha="center", va="top", fontsize=6.5)

@@ -149,17 +149,19 @@ def draw_classifier(axes: Axes, layers: pd.DataFrame, pixels: int, extractor: st
     return pooled, end
 
 
-def draw_own(axes: Axes, layers: pd.DataFrame, shape: Sequence[int]) -> None:
+def draw_own(axes: Axes, layers: pd.DataFrame, shape: Sequence[int], label: str) -> None:
     """Draw the layers of any network, from an input of this shape.
 
     Parameters
     ----------
     layers : pandas.DataFrame
         Contract `NETWORK_LAYERS`.
+    label : str
+        Network that it stands in for.
     """
     end = draw_boxes(axes, [Box("input", " x ".join(map(str, shape)), 0, "input"), *boxes(layers, {})], 0, 0)
     finish(axes, -0.6, end + 0.6, -1.05, 1.05)
-    axes.set_title(f"a network of one's own, {count_words(layers)}", loc="left", fontsize=8)
+    axes.set_title(f"{label}: a network of one's own, {count_words(layers)}", loc="left", fontsize=8)
 
 
 def connect(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
