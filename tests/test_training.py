@@ -212,6 +212,17 @@ def test_early_stopping_keeps_the_epoch_of_lowest_validation_loss(monkeypatch):
     assert torch.equal(model.network.output.weight, states[1])
     with pytest.raises(ValueError, match="expected a validation set"):
         train(SMALL, settings, TRAINING, None, 5)
+    by_errors = settings.model_copy(update={"chosen_by": "error", "labels": "raw"})
+    with pytest.raises(ValueError, match="chosen_by: expected loss with labels: raw"):
+        train(SMALL, by_errors, TRAINING, VALIDATION, 5)
+
+
+def test_the_error_can_choose_the_epoch_in_place_of_the_loss(monkeypatch):
+    found = iter(zip([0.5, 0.4, 0.3, 0.2, 0.1], [0.3, 0.1, 0.2, 0.15, 0.05], strict=True))
+    monkeypatch.setattr(trainer, "tested", lambda *args: next(found) if args[-1] else (np.nan, np.nan))
+    settings = QUICK.model_copy(update={"patience": 2, "epochs": 9, "chosen_by": "error"})
+    model = trained(SMALL, train(SMALL, settings, TRAINING, VALIDATION, 5))
+    assert list(model.curves["kept"]) == [False, True, False, False]
 
 
 def test_checkpoints_of_something_else_are_refused(tmp_path, state):

@@ -60,7 +60,12 @@ class Training(Section):
         " sky_symmetries show in training; each takes as long as the first",
     )
     patience: Count | None = Field(
-        None, description="epochs without a lower validation loss before stopping at the best; null: all epochs"
+        None, description="epochs without a better one before stopping at the best; null: all epochs, and the last one"
+    )
+    chosen_by: Literal["loss", "error"] = Field(
+        "loss",
+        description="what tells the best epoch with patience, on the validation set: its loss, or the mean absolute"
+        " error of its labels",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="arithmetic of the layers; weights and optimiser are float32"

@@ -206,7 +206,7 @@ def train(
     training : Samples
     validation : Samples, optional
         Disjoint from the training set. It gives the second learning curve; it decides when to stop if
-        `settings.patience` says so, and nothing else.
+        `settings.patience` says so, by what `settings.chosen_by` says, and nothing else.
     seed : int
         Of the first weights, the order of samples, dropout and augmentation.
     watched : Samples, optional
@@ -226,7 +226,8 @@ def train(
     Raises
     ------
     ValueError
-        Early stopping without a validation set; a start that is not of this network; nothing to train.
+        Early stopping without a validation set, or by the errors of a network that gives no numbers; a start that is
+        not of this network; nothing to train.
     TrainingError
         The loss is no longer finite.
     Stopped
@@ -238,6 +239,8 @@ def train(
     """
     if settings.patience and validation is None:
         raise ValueError("patience: expected a validation set, which early stopping reads, got none")
+    if settings.patience and settings.chosen_by == "error" and settings.labels == "raw":
+        raise ValueError("chosen_by: expected loss with labels: raw, as classes have no mean error, got error")
     if resume and _finished(resume, settings):
         return resume
     with prepared(settings.device, settings.threads) as device:
@@ -346,8 +349,7 @@ def _note(
     watched: tuple[float, float],
 ) -> None:
     """Bring a state up to the end of an epoch."""
-    validated = validation[0]
-    losses = {"train_loss": loss, "validation_loss": validated}
+    losses = {"train_loss": loss, "validation_loss": validation[0]}
     scores = {"validation_score": validation[1], "watched_score": watched[1]}
     losses |= {name: value for name, value in scores.items() if np.isfinite(value)}
     row = {"epoch": len(state.curves) + 1, "learning_rate": optimiser.rate(), **losses, "label_unit": state.scale.unit}
@@ -356,7 +358,7 @@ def _note(
     weights = {name: _host(value) for name, value in module.state_dict().items()}
     kept = {name: value for name, value in state.tensors.items() if name.startswith("kept/")}
     newest = len(state.curves) - 1
-    if not settings.patience or newest == 0 or validated < state.curves[state.best]["validation_loss"]:
+    if not settings.patience or newest == 0 or _judged(row, settings) < _judged(state.curves[state.best], settings):
         state.best, kept = newest, {}
     elif state.best == newest - 1:  # the best weights are about to be lost
         kept = {f"kept/{name[8:]}": value for name, value in state.tensors.items() if name.startswith("network/")}
@@ -365,6 +367,11 @@ def _note(
         **kept,
         **{f"{settings.optimiser}/{name}": _host(value) for name, value in optimiser.moments.items()},
     }
+
+
+def _judged(row: dict[str, float], settings: Training) -> float:
+    """Return what the validation set says of an epoch: the lower, the better."""
+    return row["validation_loss" if settings.chosen_by == "loss" else "validation_score"]
 
 
 def _host(values: torch.Tensor) -> torch.Tensor:
@@ -397,7 +404,7 @@ def _finished(state: State, settings: Training) -> bool:
 
 
 def _stopped(state: State, settings: Training) -> bool:
-    """Return whether the validation loss has not fallen for so long that training stops."""
+    """Return whether there has been no better epoch for so long that training stops."""
     return settings.patience is not None and len(state.curves) - 1 - state.best >= settings.patience
 
 
