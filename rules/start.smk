@@ -45,3 +45,9 @@ try:
     config = load(settings)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
+
+# While Snakemake (9.27) limits how many jobs start in a second, each job that ended makes it look for new ones once more
+# in every second: after 200 jobs it takes a sixth of two cores, after 2000 a whole one. Its default is no limit here.
+starting = workflow.scheduling_settings and workflow.scheduling_settings.max_jobs_per_timespan
+if starting and (starting.max_jobs, starting.timespan) == (100, 1):
+    workflow.scheduling_settings.max_jobs_per_timespan = None
