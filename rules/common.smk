@@ -420,21 +420,20 @@ def readings(reading):
     return own if reading == "configured" else dict.fromkeys(LABEL_CATALOGUES, reading)
 
 
+FIRST = {
+    "report/page.html": "everything on one page, beside the published numbers",
+    "scorecard/scorecard.md": "every published number beside the regenerated one",
+    "scorecard/leaderboard.md": "all estimators of masses beside each other",
+    "lin2022/counts.md": "matches and labels beside the published numbers",
+    "validation/summary.md": "how far the simulated universe can be trusted",
+}
+
+
 def summary(source):
-    """Return what a finished run says: where to look first."""
-    return (
-        f"\nDone, on {source} data. Look first at\n"
-        f"  results/{source}/report/page.html   everything on one page, beside the published numbers\n"
-        f"  figures/{source}/lin2022/fig01.pdf   masses and redshifts of all clusters\n"
-        f"  results/{source}/lin2022/counts.md   matches and labels beside the published numbers\n"
-        + (
-            f"  results/{source}/ho2019/table2.md    residuals of six mass estimators beside the published ones\n"
-            f"  results/{source}/validation/summary.md   how far the simulated universe can be trusted\n"
-            if source == "simulated"
-            else ""
-        )
-        + verdicts(source)
-    )
+    """Return what a finished run says: where to look first, of what is there."""
+    paths = {f"results/{source}/{name}": meaning for name, meaning in FIRST.items()}
+    there = [f"  {path}   {meaning}\n" for path, meaning in paths.items() if Path(path).exists()]
+    return "".join([f"\nDone, on {source} data. Look first at\n" if there else "", *there]) + verdicts(source)
 
 
 include: "common_images.smk"
