@@ -181,7 +181,7 @@ def test_every_rule_wrote_its_log_and_benchmark(simulated):
     }
     timed = {path.as_posix().removesuffix(".benchmark.tsv") for path in simulated.folder.glob("logs/**/*.tsv")}
     assert {f"{simulated.folder.as_posix()}/{log}" for log in logs} == timed
-    assert len(logs) == 201
+    assert len(logs) == 204
     assert "redMaPPer: {'read'" in (simulated.folder / "logs/simulated/data/catalogues/redmapper.log").read_text()
 
 
