@@ -291,11 +291,8 @@ def load_weights(folder):
     }
 
 
-def test_baselines_and_regressors_have_their_own_arithmetic_and_device():
-    baseline, transfer = MassModel(kind="baseline"), MassModel(kind="transfer", start="bands")
-    assert [one.precision for one in trainings(SETTINGS, baseline, "cpu")] == ["bfloat16"] * 2
-    assert [one.precision for one in trainings(SETTINGS, transfer, "cpu")] == ["float32"] * 2
-    assert {one.device for one in trainings(SETTINGS, transfer, "cuda")} == {"cuda"}
+def test_masses_are_trained_on_the_device_of_all_image_networks():
+    assert [one.device for one in trainings(SETTINGS, "cuda")] == ["cuda"] * 2
 
 
 def test_results_say_what_their_weights_started_from(tmp_path):

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from clustermass import contracts, provenance, runtime
-from clustermass.config.image_training import LiangTraining, LinTraining, MassModel
+from clustermass.config.image_training import LiangTraining, LinTraining
 from clustermass.frames.contracts import IMAGE_CLUSTERS
 from clustermass.images.store import Images
 from clustermass.training.trainer import start_of
@@ -34,7 +34,7 @@ with runtime.logged(snakemake):
     # The same for all variants, so that they differ in their features alone.
     fits = runtime.generator(snakemake.params.seed, runtime.rule_name(snakemake), {}).spawn(3)
     metadata = {"provenance": provenance.record(snakemake)}
-    weak, strong = trainings(lin2022, MassModel(kind="transfer", start="extractor"), device := snakemake.params.device)
+    weak, strong = trainings(lin2022, device := snakemake.params.device)
     regression = transfer_regression(lin2022, sample, seen)
     (first,) = train_splits(regression, weak, [weak_rows(sample)], fits[0], 1)
     splits = strong_folds(sample, folds)

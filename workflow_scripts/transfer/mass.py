@@ -26,7 +26,7 @@ from clustermass.transfer.sample import read_sample, strong_folds, weak_rows
 with runtime.logged(snakemake):
     settings, watch = LinTraining(**snakemake.params.lin2022), Stopwatch()
     model, trial = settings.models[snakemake.wildcards.model], int(snakemake.wildcards.trial)
-    weak, strong = trainings(settings, model, snakemake.params.device)
+    weak, strong = trainings(settings, snakemake.params.device)
     tables = {"clusters": IMAGE_CLUSTERS, "labels": contracts.LABELS, "splits": contracts.SPLITS}
     read = (contracts.read_table(snakemake.input[name], contract) for name, contract in tables.items())
     images = Images(snakemake.input.images)

@@ -47,7 +47,6 @@ MASS_TRAINING = BAND_TRAINING.model_copy(
         "loss": WeightedScatterLoss(),
         "patience": 15,
         "chosen_by": "error",
-        "precision": "float32",
     }
 )
 """Masses from features: Lin et al. (2022, Eq. 3).
@@ -148,7 +147,6 @@ class LinTraining(Section):
     baseline: BaselineNetwork = Field(BaselineNetwork(), description="the Baseline, which sees five channels")
     weak: Training = Field(MASS_TRAINING, description="training on weak labels, of all models")
     strong: Training = Field(MASS_TRAINING, description="training on strong labels, of all models")
-    baseline_precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="arithmetic of the Baseline")
     models: dict[str, MassModel] = Field(MASS_MODELS, description="models by name; the first three are Table 2's")
     trials: Count = Field(1, description="trainings of every model, which differ in their seed: deep ensembles")
     label_errors: Literal["left_out", "drawn"] = Field(

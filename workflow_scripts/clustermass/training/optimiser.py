@@ -11,13 +11,16 @@ from torch import nn
 
 from clustermass.config.training import Training
 
+_BLOCK = 2**18  # weights at a time: 5 MB with gradient and moments
+
 
 class Optimiser(ABC):
     """Steps down a gradient, with a learning rate that falls from step to step.
 
     The parameters of the module become views of one vector, so that a step is six operations however many layers there
-    are: for small networks, most of the time of an optimiser is spent on calling it. Those that require no gradient are
-    left alone.
+    are: for small networks, most of the time of an optimiser is spent on calling it. On a CPU a large network is taken
+    block by block: for it, most of the time is spent on fetching moments and weights, which then happens once a step.
+    Parameters that require no gradient are left alone.
 
     Parameters
     ----------
@@ -54,6 +57,7 @@ class Optimiser(ABC):
         for parameter, view in zip(self._parameters, views, strict=True):
             parameter.data = view.view_as(parameter)
         self.moments = {name: torch.zeros_like(self.weights) for name in self._remembers}
+        self._gradient = torch.empty_like(self.weights)
         self.step = 0
 
     def rate(self) -> float:
@@ -65,15 +69,18 @@ class Optimiser(ABC):
     def minimise(self, loss: torch.Tensor) -> None:
         """Change the weights by one step down the gradient of a loss."""
         gradients = torch.autograd.grad(loss, self._parameters)
-        gradient = torch.cat([g.reshape(-1) for g in gradients])
+        torch.cat([g.reshape(-1) for g in gradients], out=self._gradient)
+        block = len(self.weights) if self.weights.is_cuda else _BLOCK
+        vectors = (self.weights, self._gradient, *(self.moments[name] for name in self._remembers))
         with torch.no_grad():
             rate = self.rate()
             self.step += 1
-            self._move(gradient, rate)
+            for parts in zip(*(torch.split(vector, block) for vector in vectors), strict=True):
+                self._move(rate, *parts)
 
     @abstractmethod
-    def _move(self, gradient: torch.Tensor, rate: float) -> None:
-        """Change moments and weights, in place, by a gradient (parameters,)."""
+    def _move(self, rate: float, weights: torch.Tensor, gradient: torch.Tensor, *moments: torch.Tensor) -> None:
+        """Change weights (n,) and moments (n,) each, in the order of their names, in place, by a gradient (n,)."""
 
 
 class Adam(Optimiser):
@@ -87,12 +94,12 @@ class Adam(Optimiser):
 
     _remembers = ("first", "second")
 
-    def _move(self, gradient: torch.Tensor, rate: float) -> None:
-        s, first, second = self._settings, self.moments["first"], self.moments["second"]
+    def _move(self, rate: float, weights: torch.Tensor, gradient: torch.Tensor, *moments: torch.Tensor) -> None:
+        s, (first, second) = self._settings, moments
         rate *= math.sqrt(1 - s.second_moment**self.step) / (1 - s.first_moment**self.step)
         first.lerp_(gradient, 1 - s.first_moment)
         second.mul_(s.second_moment).addcmul_(gradient, gradient, value=1 - s.second_moment)
-        self.weights.addcdiv_(first, second.sqrt().add_(s.epsilon), value=-rate)
+        weights.addcdiv_(first, second.sqrt().add_(s.epsilon), value=-rate)
 
 
 class SGD(Optimiser):
@@ -100,10 +107,10 @@ class SGD(Optimiser):
 
     _remembers = ("velocity",)
 
-    def _move(self, gradient: torch.Tensor, rate: float) -> None:
-        velocity = self.moments["velocity"]
+    def _move(self, rate: float, weights: torch.Tensor, gradient: torch.Tensor, *moments: torch.Tensor) -> None:
+        (velocity,) = moments
         velocity.mul_(self._settings.momentum).add_(gradient)
-        self.weights.add_(velocity, alpha=-rate)
+        weights.add_(velocity, alpha=-rate)
 
 
 OPTIMISERS: dict[str, type[Optimiser]] = {"adam": Adam, "sgd": SGD}

@@ -29,11 +29,9 @@ def transfer_regression(settings: LinTraining, sample: ImageSample, features: Fl
     return feature_regression(settings.regressor, features, sample.log10_m500c, sample.redshift)
 
 
-def trainings(settings: LinTraining, model: MassModel, device: str) -> tuple[Training, Training]:
-    """Return how a model is trained on weak and on strong labels."""
+def trainings(settings: LinTraining, device: str) -> tuple[Training, Training]:
+    """Return how models are trained on weak and on strong labels, on a device."""
     own = {"device": device}
-    if model.kind == "baseline":
-        own["precision"] = settings.baseline_precision
     return settings.weak.model_copy(update=own), settings.strong.model_copy(update=own)
 
 
