@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
-
-from astropy.cosmology import FlatLambdaCDM
+from typing import TYPE_CHECKING, Any
 
 from clustermass.config.base import Cosmology, PublishedCosmology
+
+if TYPE_CHECKING:
+    from astropy.cosmology import FlatLambdaCDM
 
 
 def flat(cosmology: Cosmology | PublishedCosmology) -> FlatLambdaCDM:
     """Return astropy's flat LambdaCDM, without radiation, for a section of the configuration."""
+    from astropy.cosmology import FlatLambdaCDM  # over a second, which most jobs can do without
+
     return FlatLambdaCDM(H0=cosmology.H0, Om0=cosmology.Om0)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from astropy.cosmology import FlatLambdaCDM
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -12,6 +13,9 @@ from clustermass.config.base import Separation
 from clustermass.config.crossmatch import Crossmatch, Labels
 from clustermass.masses import m500c_richness
 from clustermass.sky import unit_vectors
+
+if TYPE_CHECKING:
+    from astropy.cosmology import FlatLambdaCDM
 
 Floats = NDArray[np.float64]
 

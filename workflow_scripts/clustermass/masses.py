@@ -6,14 +6,17 @@ All masses are M500c [Msun], without h, unless a name says otherwise. E(z) = H(z
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
-from astropy.cosmology import FlatLambdaCDM
 from numpy.typing import NDArray
 
 from clustermass.config.base import Cosmology
 from clustermass.cosmology import use_colossus
+
+if TYPE_CHECKING:
+    from astropy.cosmology import FlatLambdaCDM
 
 Floats = NDArray[np.float64]
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.cosmology import FlatLambdaCDM
 from astropy.stats import biweight_location
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from clustermass.sky import unit_vectors
 from clustermass.sources.lightcone_geometry import SPEED_OF_LIGHT
+
+if TYPE_CHECKING:
+    from astropy.cosmology import FlatLambdaCDM
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
