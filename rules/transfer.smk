@@ -93,7 +93,7 @@ rule transfer_mass:
     retries: 0
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         gpu=ON_GPU,
         mem_mb=image_memory(5000),
@@ -151,7 +151,7 @@ rule transfer_downstream:
     retries: 0
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         gpu=ON_GPU,
         mem_mb=3000 + round(0.2 * max(0, CLUSTERS_WITH_IMAGES - 300)),
@@ -189,7 +189,7 @@ rule transfer_richness:
     retries: 0
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         gpu=ON_GPU,
         mem_mb=image_memory(4000),
@@ -248,7 +248,7 @@ rule transfer_tiles:
     retries: 0
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         gpu=ON_GPU,
         mem_mb=4000,
@@ -340,7 +340,7 @@ rule transfer_natural:
     retries: 0
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: 1
     resources:
         gpu=ON_GPU,
         mem_mb=8000,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from clustermass.natural.images import NaturalImageError, NaturalImages
 from clustermass.natural.ordering import ORDERS, reorder
 from clustermass.natural.scores import NATURAL_SCORES, summarise
 from clustermass.networks import build
-from clustermass.training import folds as training_folds
 from clustermass.training.labels import LabelScale
 from clustermass.training.trainer import LEARNING_CURVES, Trained
 
@@ -50,16 +49,6 @@ def images(count: int, seed: int, levels: tuple[int, int, int] = (200, 120, 40))
     pixels = np.array(levels)[:, None, None] + rng.integers(-30, 30, (count, 3, SIDE, SIDE))
     pixels += labels[:, None, None, None] * stripes
     return NaturalImages(np.clip(pixels, 0, 255).astype(np.uint8), labels, ("plain", "striped"))
-
-
-@pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train without processes of their own, which take seconds to start."""
-
-    def run(job: Any, _aside: Any, say: Any) -> None:
-        training_folds._train_share(replace(job, workers=1), 0, say)
-
-    monkeypatch.setattr(training_folds, "_run_workers", run)
 
 
 # Batches and subsets
@@ -154,7 +143,6 @@ def test_models_differ_in_their_start_alone(monkeypatch: pytest.MonkeyPatch) -> 
     assert set(scores["test_images"]) == {10}
 
 
-@pytest.mark.usefixtures("in_process")
 def test_orders_and_classes_that_can_be_told_are_told() -> None:
     split = {"train": images(50, 1), "test": images(20, 2)}
     one = settings(trials=1, percents=(100,))
@@ -167,7 +155,6 @@ def test_orders_and_classes_that_can_be_told_are_told() -> None:
     assert curves.groupby("model").size().to_dict() == {"ordering": 3, "base": 10, "ours": 10}
 
 
-@pytest.mark.usefixtures("in_process")
 def test_orders_that_nothing_tells_are_not_told() -> None:
     """A leak of the order into the images, or of the test into training, would show here."""
     grey = (120, 120, 120)

@@ -16,8 +16,8 @@ from test_training import QUICK, SMALL, planted
 
 from clustermass import runtime
 from clustermass.runtime import Stopped, held_back
-from clustermass.training import folds, trainer
-from clustermass.training.folds import Fold, _train_share, train_folds, unfinished_folder
+from clustermass.training import trainer
+from clustermass.training.folds import Fold, train_folds, unfinished_folder
 
 
 def terminate():
@@ -80,7 +80,6 @@ def test_threads_are_left_alone():
 
 
 def test_a_training_that_is_told_to_stop_loses_no_epoch(tmp_path, monkeypatch):
-    monkeypatch.setattr(folds, "_run_workers", lambda job, _aside, say: _train_share(job, 0, say))
     samples, epochs, passed = planted(60, 6), [], trainer._epoch
     run = partial(train_folds, SMALL, QUICK, samples, [Fold(0, np.arange(40), np.arange(40, 60))], workers=1)
     (whole,) = run(rng=np.random.default_rng(7))

@@ -30,7 +30,7 @@ from clustermass.training import batches, folds, trainer
 from clustermass.training.batches import Stored, augmented, split, views
 from clustermass.training.checkpoint import CheckpointError, Identity, load_checkpoint, save_checkpoint
 from clustermass.training.device import prepared
-from clustermass.training.folds import Fold, _train_share, _write_job, fingerprints, run_worker, subset, train_folds
+from clustermass.training.folds import Fold, _write_job, fingerprints, run_worker, subset, train_folds
 from clustermass.training.labels import LabelScale
 from clustermass.training.optimiser import SGD, constrained_weights
 from clustermass.training.trainer import (
@@ -258,14 +258,13 @@ def test_extractors_start_from_the_weights_that_they_ask_for(tmp_path):
 
 
 def test_a_training_killed_in_mid_epoch_ends_as_if_it_was_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(folds, "_run_workers", lambda job, _aside, say: _train_share(job, 0, say))
     fold, said, move, steps = [Fold(0, np.arange(16), np.arange(16, 20))], [], SGD._move, []
 
-    def killing(self, gradient, rate):
+    def killing(self, rate, *vectors):
         steps.append(rate)
         if len(steps) == 4:  # in the second of three epochs, of two steps each
             raise KeyboardInterrupt
-        move(self, gradient, rate)
+        move(self, rate, *vectors)
 
     settings = MOMENTUM.model_copy(update={"epochs": 3})
     begun = Start(build(IMAGES).state_dict())
@@ -282,8 +281,7 @@ def test_a_training_killed_in_mid_epoch_ends_as_if_it_was_not(tmp_path, monkeypa
     assert resumed.curves.equals(whole.curves)
 
 
-def test_a_training_from_another_start_begins_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr(folds, "_run_workers", lambda job, _aside, say: _train_share(job, 0, say))
+def test_a_training_from_another_start_begins_anew(tmp_path):
     marks, fold = [], [Fold(k, np.arange(30), np.arange(30, 40)) for k in range(2)]
     one = build(HEAD).state_dict()
     other = {**one, "output.bias": one["output.bias"] + 1}
@@ -361,19 +359,20 @@ def test_large_inputs_are_left_where_they_are(tmp_path, monkeypatch):
     def here(job, aside, _say):  # what the processes do, in this one
         _write_job(job, aside)
         new.append(sorted(path.name for path in aside.iterdir() if path.name.startswith("inputs")))
-        run_worker(str(aside), "0")
+        for number in range(job.workers):
+            run_worker(str(aside), str(number))
 
     monkeypatch.setattr(folds, "_run_workers", here)
-    fold = [Fold(0, np.arange(30), np.arange(30, 40))]
-    run = partial(train_folds, HEAD, MOMENTUM, folds=fold, workers=1)
+    pair = [Fold(k, np.arange(30), np.arange(30, 40)) for k in range(2)]
+    run = partial(train_folds, HEAD, MOMENTUM, folds=pair, workers=2)
     found = []
     for array in (SAMPLES.inputs[0], mapped, wide[1:], changed):
         samples = Samples((array, SAMPLES.inputs[1]), SAMPLES.log10_mass)
-        found += run(samples=samples, rng=np.random.default_rng(7))
+        found += run(samples=samples, rng=np.random.default_rng(7))[:1]
     both = ["inputs_0", "inputs_1"]
     assert new == [both, both[1:], both, both]  # a whole file that is mapped is not written again
     assert all(same(model.network.state_dict(), found[0].network.state_dict()) for model in found)
-    alone = train(HEAD, MOMENTUM, *(subset(SAMPLES, r) for r in (fold[0].training, fold[0].validation)), found_seed())
+    alone = train(HEAD, MOMENTUM, *(subset(SAMPLES, r) for r in (pair[0].training, pair[0].validation)), found_seed())
     assert same(found[0].network.state_dict(), network_of(alone))
 
 

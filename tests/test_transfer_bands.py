@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -38,14 +37,6 @@ SMALL = BandNetwork(extractor=ExtractorNetwork(backbone="shufflenet_v2_x0_5", po
 QUICK = Training(epochs=2, batch=15, learning_rate=1e-3, decay=0.0, schedule="cosine", max_norm=None, labels="raw")
 ONCE = QUICK.model_copy(update={"epochs": 1})
 SPLIT = Split(0, 0, np.arange(18), np.arange(18, 24), np.arange(24, 36))
-
-
-@pytest.fixture(autouse=True)
-def in_process(monkeypatch):
-    """Train here: fresh processes take longer to start than these trainings."""
-    monkeypatch.setattr(
-        folds, "_run_workers", lambda job, _aside, say: folds._train_share(replace(job, workers=1), 0, say)
-    )
 
 
 def planted(number=N, seed=0):

@@ -45,14 +45,6 @@ SETTINGS = LinTraining(
 )
 
 
-@pytest.fixture(autouse=True)
-def in_process(monkeypatch):
-    """Train here: fresh processes take longer to start than these trainings."""
-    monkeypatch.setattr(
-        folds, "_run_workers", lambda job, _aside, say: folds._train_share(replace(job, workers=1), 0, say)
-    )
-
-
 def test_labels_are_drawn_from_the_errors_of_strong_ones_alone():
     sample = sample_of()
     err = np.where(np.arange(N) % 2, 0.2, np.nan)

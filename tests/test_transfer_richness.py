@@ -50,14 +50,6 @@ SETTINGS = LiangTraining(
 STILL = QUICK.model_copy(update={"learning_rate": 1e-30})
 
 
-@pytest.fixture(autouse=True)
-def in_process(monkeypatch):
-    """Train here: fresh processes take longer to start than these trainings."""
-    monkeypatch.setattr(
-        folds, "_run_workers", lambda job, _aside, say: folds._train_share(replace(job, workers=1), 0, say)
-    )
-
-
 def sample_of():
     rng, k = np.random.default_rng(0), np.arange(N)
     names = np.array([f"c{i:02}" for i in k], object)

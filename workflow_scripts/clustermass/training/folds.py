@@ -25,12 +25,10 @@ from clustermass.config.base import Section
 from clustermass.config.training import Training
 from clustermass.training.batches import LARGE, Array, Renumbered, Stored
 from clustermass.training.checkpoint import CheckpointError, Identity, load_checkpoint, save_checkpoint
+from clustermass.training.device import keep_freed_memory
 from clustermass.training.trainer import Samples, Start, State, Trained, TrainingError, bare, train, trained
 
 Rows = npt.NDArray[np.int64]
-_KEPT_MEMORY = "4000000000"
-"""Bytes that glibc keeps for the next step rather than handing back and faulting in again: 1.1 to 2 x in time."""
-
 _LARGE_STATE = 2**23  # bytes
 
 
@@ -137,7 +135,7 @@ def train_folds(
     rng : numpy.random.Generator
         Gives each fold its seed.
     workers : int
-        Processes on the CPU, each of `settings.threads` threads.
+        Processes on the CPU, each of `settings.threads` threads; 1: this process.
     start : Start or sequence of Start, optional
         Weights to begin with, for all folds or one for each; see `trainer.train`.
     folder : path, optional
@@ -190,7 +188,7 @@ def train_folds(
             Path(folder) if folder else None,
         )
         _forget_others(job, say)
-        if settings.device == "cuda":
+        if settings.device == "cuda" or job.workers == 1:
             _train_share(replace(job, workers=1), 0, say)
         else:
             _run_workers(job, Path(aside), say)
@@ -232,8 +230,6 @@ def _run_workers(job: _Job, aside: Path, say: Callable[[str], None]) -> None:
         **os.environ,
         "PYTHONPATH": os.pathsep.join([library, os.environ.get("PYTHONPATH", "")]).strip(os.pathsep),
         "OMP_NUM_THREADS": str(job.settings.threads),
-        "MALLOC_TRIM_THRESHOLD_": _KEPT_MEMORY,
-        "MALLOC_MMAP_THRESHOLD_": _KEPT_MEMORY,
     }
     receiver, sender = os.pipe()  # one for all: lines are shorter than what a pipe passes in one piece
     processes = []
@@ -295,6 +291,7 @@ def run_worker(aside: str, number: str) -> None:
 def _train_share(job: _Job, worker: int, say: Callable[[str], None]) -> None:
     """Train every fold whose turn it is for one of the workers, each to its checkpoint."""
     assert job.samples is not None
+    keep_freed_memory()
     mine = range(worker, len(job.folds), job.workers)
     progress = Progress(len(mine) * job.settings.epochs, say)
     for place in mine:
