@@ -41,5 +41,11 @@ rule all:
 include: "rules/cache.smk"
 
 
+onstart:
+    from clustermass.timeleft import follow
+
+    follow(workflow, config)
+
+
 onsuccess:
     print(summary(config["source"]))
