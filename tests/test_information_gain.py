@@ -12,6 +12,7 @@ from clustermass.information_gain import (
     dispersion_scatter,
     fit_scatter,
     poisson_scatter,
+    precision,
     scatter_by_richness,
 )
 
@@ -34,6 +35,7 @@ def test_planted_scatter_and_power_law_are_recovered():
     bins = scatter_by_richness(mass, predicted, members, fit, 6)
     assert bins["clusters"].sum() == 8000
     np.testing.assert_allclose(bins["ratio"], 1, atol=0.06)
+    assert precision(mass, predicted, members, fit, 6) == pytest.approx(100 * (bins["ratio"] - 1).abs().max())
     assert (bins["members"].diff().dropna() > 0).all()
     assert (bins["measured"].diff().dropna() < 0.01).all()
 
@@ -62,13 +64,23 @@ def test_the_fit_has_the_greatest_likelihood():
 def test_bootstrap_errors_are_those_of_the_estimate():
     fits = [fit_scatter(*planted(600, seed=seed)) for seed in range(60)]
     mass, predicted, members = planted(600, seed=99)
-    draws = bootstrap_scatter(mass, predicted, members, np.arange(600), 100, np.random.default_rng(1))
+    draws = bootstrap_scatter(mass, predicted, members, np.arange(600), 6, 100, np.random.default_rng(1))
     for name in ("sigma_n", "sigma_0", "slope"):
         assert draws[name].std() == pytest.approx(np.std([getattr(fit, name) for fit in fits]), rel=0.45)
     rows = np.repeat(np.arange(600), 4)
     groups = [f"halo {row}" for row in rows]
-    same = bootstrap_scatter(mass[rows], predicted[rows], members[rows], groups, 100, np.random.default_rng(1))
+    same = bootstrap_scatter(mass[rows], predicted[rows], members[rows], groups, 6, 100, np.random.default_rng(1))
     assert same["sigma_0"].std() == pytest.approx(draws["sigma_0"].std(), rel=0.2)  # copies add nothing
+
+
+def test_the_worst_bin_counts_and_clusters_as_often_as_they_were_drawn():
+    members = np.repeat([10, 100], 4)
+    residuals = np.array([1.0, 1, 1, 1, 2, 2, 2, 4])
+    fit = ScatterFit(0.0, 2.0, 1.0, 0.0, 0.0)
+    assert precision(np.zeros(8), residuals, members, fit, 2) == pytest.approx(50)  # 1 / 2, and sqrt(7) / 2
+    drawn = np.array([1.0, 1, 1, 1, 1, 0, 0, 3])
+    expected = 100 * (np.sqrt((4 + 3 * 16) / 4) / 2 - 1)
+    assert precision(np.zeros(8), residuals, members, fit, 2, drawn) == pytest.approx(expected)
 
 
 def test_levels_at_a_hundred_members():
@@ -93,4 +105,4 @@ def test_clusters_that_tell_nothing_are_refused():
         with pytest.raises(ValueError, match=match):
             fit_scatter(*columns)
     with pytest.raises(ValueError, match="groups"):
-        bootstrap_scatter(mass, predicted, members, np.zeros(40), 3, np.random.default_rng(0))
+        bootstrap_scatter(mass, predicted, members, np.zeros(40), 6, 3, np.random.default_rng(0))

@@ -8,6 +8,7 @@ import pytest
 
 from clustermass.config.interpretation import Interpretation
 from clustermass.predictions import PREDICTIONS, SUBSAMPLED
+from clustermass.residuals import with_intervals
 from clustermass.robustness import (
     cumulative_deviation,
     deviation_bands,
@@ -17,6 +18,10 @@ from clustermass.robustness import (
 
 SETTINGS = Interpretation(bootstrap_draws=100)
 RATES = [0.2, 0.6, 0.7, 0.8, 1.0]
+
+
+def cumulative(deviations: pd.DataFrame) -> pd.DataFrame:
+    return with_intervals(*cumulative_deviation(deviations, SETTINGS, np.random.default_rng(1)))
 
 
 def full_predictions(clusters: int) -> pd.DataFrame:
@@ -83,7 +88,7 @@ def test_bands_and_cumulative_statistics_of_a_known_distribution() -> None:
     assert bands[["p16", "median", "p84"]].to_numpy() == pytest.approx(
         np.outer([10, 1, 1, 1, 10], [-0.034, 0, 0.034]), abs=1e-12
     )
-    table = cumulative_deviation(deviations, SETTINGS, np.random.default_rng(1)).set_index("statistic")
+    table = cumulative(deviations).set_index("statistic")
     assert table.loc[["median", "plus", "minus", "width"], "value"].tolist() == pytest.approx([0, 0.034, 0.034, 0.068])
     assert table.loc[["low_percent", "high_percent"], "value"].tolist() == pytest.approx([92.470, 108.143], abs=1e-3)
     linear = ["low_percent_linear", "high_percent_linear"]
@@ -92,13 +97,13 @@ def test_bands_and_cumulative_statistics_of_a_known_distribution() -> None:
     assert (table["value"] <= table["high"]).all()
     assert table.loc["width", ["low", "high"]].astype(float).between(0.05, 0.09).all()
     missing = deviations[:1].assign(cluster=-1, rate=0.7, deviation=np.nan)
-    again = cumulative_deviation(pd.concat([deviations, missing]), SETTINGS, np.random.default_rng(1))
+    again = cumulative(pd.concat([deviations, missing]))
     assert again.equals(table.reset_index())
     edges = deviations[deviations["rate"] != 0.7]
-    assert cumulative_deviation(edges, SETTINGS, np.random.default_rng(1))["value"].tolist() == table["value"].tolist()
+    assert cumulative(edges)["value"].tolist() == table["value"].tolist()
     # three rates of a cluster move together: tripling the rows of each narrows nothing
     one_rate = deviations[deviations["rate"] == 0.7]
-    alone = cumulative_deviation(one_rate, SETTINGS, np.random.default_rng(1)).set_index("statistic")
+    alone = cumulative(one_rate).set_index("statistic")
     interval = [float(t.loc["median", "high"] - t.loc["median", "low"]) for t in (alone, table)]
     assert interval[0] == pytest.approx(interval[1], abs=1e-12)
 
@@ -127,4 +132,4 @@ def test_bad_input_is_refused() -> None:
         subsampled_deviations(pd.concat([frame, frame[:1]]), full)
     low = subsampled_deviations(frame[frame["rate"] < 0.5], full)
     with pytest.raises(ValueError, match="residuals: expected at least one"):
-        cumulative_deviation(low, SETTINGS, np.random.default_rng(1))
+        cumulative(low)

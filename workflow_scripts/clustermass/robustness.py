@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clustermass.config.interpretation import Interpretation
-from clustermass.residuals import INTERVAL, bootstrap, statistics, with_intervals
+from clustermass.residuals import INTERVAL, bootstrap, statistics
 
 CUMULATIVE = ["median", "plus", "minus", "width"]
 
@@ -84,8 +84,10 @@ def deviation_bands(deviations: pd.DataFrame) -> pd.DataFrame:
     return bands.assign(count=count, missing=grouped.size() - count).reset_index()
 
 
-def cumulative_deviation(deviations: pd.DataFrame, settings: Interpretation, rng: np.random.Generator) -> pd.DataFrame:
-    """Return the statistics of all deviations within a range of rates, with intervals: Ho et al. (2019), Table 4.
+def cumulative_deviation(
+    deviations: pd.DataFrame, settings: Interpretation, rng: np.random.Generator
+) -> tuple[pd.Series, pd.DataFrame]:
+    """Return the statistics of all deviations within a range of rates, and their draws: Ho et al. (2019), Table 4.
 
     Parameters
     ----------
@@ -97,11 +99,12 @@ def cumulative_deviation(deviations: pd.DataFrame, settings: Interpretation, rng
 
     Returns
     -------
-    pandas.DataFrame
-        Columns statistic (median, plus, minus, width [dex]; low_percent, high_percent: the 16th and 84th percentile
-        of the subsampled prediction in percent of the full one; low_percent_linear, high_percent_linear: the same as
-        100 (1 + eps), which is how the paper's 85-102 % and 90-103 % follow from its Table 4), value, low, high
-        (bootstrap by halo).
+    found : pandas.Series
+        median, plus, minus, width [dex]; low_percent, high_percent: the 16th and 84th percentile of the subsampled
+        prediction in percent of the full one; low_percent_linear, high_percent_linear: the same as 100 (1 + eps), which
+        is how the paper's 85-102 % and 90-103 % follow from its Table 4.
+    draws : pandas.DataFrame
+        The same of every draw of a bootstrap by halo; `residuals.with_intervals` makes intervals of them.
 
     Raises
     ------
@@ -115,7 +118,7 @@ def cumulative_deviation(deviations: pd.DataFrame, settings: Interpretation, rng
     draws = bootstrap(values, inside["group"].to_numpy(), settings.bootstrap_draws, rng)[CUMULATIVE]
     found = statistics(values)[CUMULATIVE]
     one_row = percent_of_full(found.to_frame().T).iloc[0]
-    return with_intervals(pd.concat([found, one_row]), draws.join(percent_of_full(draws)))
+    return pd.concat([found, one_row]), draws.join(percent_of_full(draws))
 
 
 def percent_of_full(deviation: pd.DataFrame) -> pd.DataFrame:

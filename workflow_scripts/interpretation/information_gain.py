@@ -6,7 +6,7 @@ import pandas as pd
 
 from clustermass import contracts, provenance, runtime
 from clustermass.config.interpretation import Interpretation
-from clustermass.information_gain import bootstrap_scatter, fit_scatter, scatter_by_richness
+from clustermass.information_gain import bootstrap_scatter, fit_scatter, precision, scatter_by_richness
 from clustermass.interpretation import MEASURED, samples
 from clustermass.mock_observation.contracts import CLUSTERS_MOCK
 from clustermass.predictions import PREDICTIONS
@@ -32,12 +32,12 @@ with runtime.logged(snakemake):
         columns = known["log10_m200c"].to_numpy(), known["log10_predicted"].to_numpy(), number[number >= 1]
         fit = fit_scatter(*columns)
         rng = runtime.job_generator(snakemake)  # the same halos for every model
-        draws = bootstrap_scatter(*columns, known["group"], settings.bootstrap_draws, rng)
+        draws = bootstrap_scatter(*columns, known["group"], settings.richness_bins, settings.bootstrap_draws, rng)
         found = pd.Series({name: getattr(fit, name) for name in ("sigma_n", "sigma_0", "slope", "intercept")})
+        found["precision"] = precision(*columns, fit, settings.richness_bins)
         bins = scatter_by_richness(*columns, fit, settings.richness_bins)
         print(f"{model}, {role}: {found.to_dict()}\n{bins.to_string()}")
         about = {"model": model, "role": role, "reading": "", "clusters": len(known)}
-        precision = pd.DataFrame([{"statistic": "precision", "value": 100 * (bins["ratio"] - 1).abs().max()}])
-        parts.append(pd.concat([with_intervals(found, draws), precision]).assign(**about))
+        parts.append(with_intervals(found, draws).assign(**about))
     table = pd.concat(parts, ignore_index=True)[MEASURED.names]
     contracts.write_table(table, MEASURED, snakemake.output[0], {"provenance": provenance.record(snakemake)})
