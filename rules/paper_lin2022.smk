@@ -326,6 +326,8 @@ rule lin2022_fig06:
         made=MADE_FROM,
         models=TABLE2_MODELS,
         figures=figure_choices("lin2022"),
+        interpretation={"bootstrap_draws": config["interpretation"]["bootstrap_draws"]},
+        seed=config["seed"],
         code=code_version("lin2022/fig06_distributions.py"),
     script:
         "../workflow_scripts/lin2022/fig06_distributions.py"

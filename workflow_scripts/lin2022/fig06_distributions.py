@@ -9,6 +9,7 @@ import pandas as pd
 from clustermass import contracts, metrics, provenance, runtime, style
 from clustermass.config.figures import Figures
 from clustermass.published import published
+from clustermass.residuals import bootstrap, statistics, with_intervals
 from clustermass.transfer.comparison import kernel_density, look_of, made_from, tested
 from clustermass.transfer.contracts import MASS_PREDICTIONS
 
@@ -43,6 +44,7 @@ with runtime.logged(snakemake), style.paper_style():
     tables = {name: tested(contracts.read_joined(snakemake.input[name], MASS_PREDICTIONS)) for name in params.models}
     labels = tables[params.models[0]]["log10_m500c"].to_numpy()
     masses = {name: table["log10_predicted"].to_numpy() for name, table in tables.items()} | {"label": labels}
+    halos = {name: table["group"] for name, table in tables.items()} | {"label": tables[params.models[0]]["group"]}
     grid = np.linspace(labels.min() - BEYOND, labels.max() + BEYOND, CELLS)
     densities, about = [], []
     for name, values in masses.items():
@@ -50,8 +52,11 @@ with runtime.logged(snakemake), style.paper_style():
         densities.append(pd.DataFrame({"kind": "density", "model": name, "log10_m500c": grid, "density": density}))
         outside = np.mean((values < grid[0]) | (values > grid[-1]))
         printed = published("lin2022", "fig06", f"{name}_median", snakemake.input.published)
-        row = {"model": name, "median": np.median(values), "published_median": printed, "outside": outside}
-        about.append({**row, "clusters": len(values)})
+        number = params.interpretation["bootstrap_draws"]
+        draws = bootstrap(values, halos[name], number, runtime.job_generator(snakemake))
+        median = with_intervals(statistics(values)[["median"]], draws).iloc[0].to_dict()
+        row = {"model": name, "median": median["value"], "low": median["low"], "high": median["high"]}
+        about.append({**row, "published_median": printed, "outside": outside, "clusters": len(values)})
     densities, about = pd.concat(densities), pd.DataFrame(about)
     numbers = metrics.stack([densities, about.assign(kind="distribution")])
     style.write_numbers(numbers, snakemake.output.csv, snakemake.wildcards.source)
