@@ -74,11 +74,11 @@ def manifest(tmp_path: Path) -> list[dict[str, Any]]:
 @pytest.fixture
 def scores(tmp_path: Path) -> pd.DataFrame:
     rows = [
-        ("lin2022", "fig01", "mean", "dex", "0.1", "0.12345678", "0.01", "2.345678", "differs", NASTY),
-        ("lin2022", "section4", "sigma", "dex", "0.2", "", "", "", "differs", "other data"),
-        ("ho2019", "table1", "alpha", "", "0.345", "0.344", "0.002", "-0.5", "reproduced", ""),
+        ("lin2022", "fig01", "mean", "measurement", "dex", "0.1", "0.12345678", "0.01", "2.345678", "differs", NASTY),
+        ("lin2022", "section4", "sigma", "measurement", "dex", "0.2", "", "", "", "differs", "other data"),
+        ("ho2019", "table1", "alpha", "size", "", "0.345", "0.344", "0.002", "-0.5", "reproduced", ""),
     ]
-    columns = ["paper", "artefact", "quantity", "unit", "published", "regenerated", "uncertainty",
+    columns = ["paper", "artefact", "quantity", "kind", "unit", "published", "regenerated", "uncertainty",
                "difference_in_sigma", "verdict", "reason"]  # fmt: skip
     path = tmp_path / "scorecard.csv"
     pd.DataFrame(rows, columns=columns).assign(data="simulated data", config_scale="").to_csv(path, index=False)
@@ -151,7 +151,8 @@ def test_numbers_stand_beside_the_published_ones(manifest: list[dict[str, Any]],
     assert "Other numbers of this paper" in page  # of a section that is no artefact
     assert "2 published numbers that this run does not reproduce" in page
     own = {section.anchor: section.verdicts for section in sections(load_artefacts(manifest, "simulated"), scores)}
-    assert own["lin2022"] == {"reproduced": 0, "differs": 2, "not comparable": 0}
+    assert own["lin2022"] == {"measurement": {"reproduced": 0, "differs": 2, "not comparable": 0}}
+    assert own["ho2019"] == {"size": {"reproduced": 1, "differs": 0, "not comparable": 0}}
     unscored = render(manifest, read_scores(None))
     assert 'id="unscored"' in unscored
     assert 'id="verdicts"' not in unscored

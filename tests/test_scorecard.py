@@ -64,7 +64,7 @@ TABLE = texts(
 def card_of(parts, numbers, tables=None, settings=None, full=None, data=ELSEWHERE, sizes=None):
     """Return the scorecard of a few numbers, by key and value."""
     declared = Counterparts(sizes=sizes or {}, numbers=[Counterpart(**part) for part in parts])
-    listed = [Number(*key.split(".", 2), value, "Table 9") for key, value in numbers.items()]
+    listed = [Number(*key.split(".", 2), value, str(value), "Table 9") for key, value in numbers.items()]
     card = scorecard(listed, declared, tables or {}, settings or {}, full or {}, RULE, data)
     return card.set_index("quantity")
 
@@ -110,9 +110,9 @@ def test_counterparts_lead_to_files_that_rules_make_and_to_settings_that_exist()
 def test_a_number_without_a_counterpart_or_with_two_is_refused():
     part = Counterpart(numbers=r"p\.t\.x")
     with pytest.raises(ValueError, match=r"one entry for p\.t\.y, got 0"):
-        Counterparts(sizes={}, numbers=[part]).of(Number("p", "t", "y", 1, ""))
+        Counterparts(sizes={}, numbers=[part]).of(Number("p", "t", "y", 1, "1", ""))
     with pytest.raises(ValueError, match="got 2"):
-        Counterparts(sizes={}, numbers=[part, part]).of(Number("p", "t", "x", 1, ""))
+        Counterparts(sizes={}, numbers=[part, part]).of(Number("p", "t", "x", 1, "1", ""))
     with pytest.raises(ValidationError, match="expected one of absent"):
         Counterpart(numbers="x", never="because")
 
@@ -132,9 +132,17 @@ def test_settings_are_found_by_their_paths():
 # --- the rule
 
 
-@pytest.mark.parametrize(("value", "half"), [(0.174, 0.0005), (1.6, 0.05), (24, 0.5), (1515, 0.5), (-0.05, 0.005)])
-def test_half_a_digit(value, half):
-    assert half_digit(value) == pytest.approx(half)
+@pytest.mark.parametrize(
+    ("printed", "half"), [("0.174", 0.0005), ("0.300", 0.0005), ("1.6", 0.05), ("24", 0.5), ("-0.05", 0.005)]
+)
+def test_half_a_digit(printed, half):
+    assert half_digit(printed) == pytest.approx(half)
+
+
+def test_digits_are_those_of_the_paper():
+    printed = {number.key: number.printed for number in every_number()}
+    assert printed["ho2019.table2.msigma_contaminated_plus"] == "0.300"  # half a thousandth, not half a tenth
+    assert printed["kodiramanah2021.kde.voxels.0"] == "50"
 
 
 def test_verdict_follows_the_difference_and_the_uncertainty():
@@ -184,7 +192,7 @@ def test_card_reads_the_declared_cell_and_says_why_it_differs():
     far = card_of([part], {"p.t.cnn1d_sigma": 0.301}, {"p/t.csv": TABLE}, settings, sizes=sizes).loc["cnn1d_sigma"]
     assert (far["verdict"], far["difference_in_sigma"]) == (DIFFERS, pytest.approx(-13.1, rel=0.01))
     assert far["reason"] == (
-        "another simulation than the published one; smaller and set otherwise than published, see config_scale"
+        "another simulation than the published one; smaller: n 10 of 100; set otherwise: start random, published imagenet"
     )
     same = {**ELSEWHERE, "simulation": True}
     settings = {"n": None, "start": "imagenet"}  # null: all
@@ -247,7 +255,7 @@ def test_settings_are_compared_with_the_configuration():
 
 def test_errors_come_from_where_the_table_has_them():
     table = texts(a=["1.0"], b=["1.4"], plus=["0.3"], minus=["0.1"], n=["51"], trainings=["0.3"])
-    number = Number("p", "t", "x", 1.0, "")
+    number = Number("p", "t", "x", 1.0, "1.0", "")
 
     def error(**declared):
         part = Counterpart(numbers=r"p\.t\.x", file="f", value="a", **declared)
@@ -261,7 +269,7 @@ def test_errors_come_from_where_the_table_has_them():
     assert error(deviation_of="n", trainings="trainings") == pytest.approx(math.sqrt(0.1))
     published = Counterpart(numbers=r"p\.t\.x", file="f", value="a", plus="plus", minus="minus",
                             published_errors=["e"], published_folds=4)  # fmt: skip
-    errors = scorecard([number, Number("p", "t", "e", 0.6, "")],
+    errors = scorecard([number, Number("p", "t", "e", 0.6, "0.6", "")],
                        Counterparts(sizes={}, numbers=[published, Counterpart(numbers=r"p\.t\.e")]),
                        {"f": table}, {}, {}, RULE, ELSEWHERE)["uncertainty"]  # fmt: skip
     assert errors[0] == pytest.approx(math.sqrt(0.2**2 + 0.3**2 + 0.05**2 / 3))
@@ -271,7 +279,7 @@ def test_rows_of_their_own_hold_ends_of_intervals_and_sums_are_taken():
     table = texts(quantity=["x", "x low", "x high"], n=["3", "2", "6"])
     part = Counterpart(numbers=r".*", file="f", value="n", rows={"quantity": ["none", "x"]}, low="n", high="n",
                        low_rows={"quantity": "x low"}, high_rows={"quantity": "x high"})  # fmt: skip
-    number = Number("p", "t", "x", 1.0, "")
+    number = Number("p", "t", "x", 1.0, "1.0", "")
     found = find(number, part, {"f": table}, {})
     assert (found.value, found.error) == (3, 2)
     summed = Counterpart(numbers=r".*", file="f", value="n", take="sum", exact=True)
@@ -279,7 +287,7 @@ def test_rows_of_their_own_hold_ends_of_intervals_and_sums_are_taken():
 
 
 def test_tables_of_another_shape_are_refused():
-    number = Number("p", "t", "cnn1d_sigma", 1.0, "")
+    number = Number("p", "t", "cnn1d_sigma", 1.0, "1.0", "")
     with pytest.raises(ValueError, match=r"p/t.csv: expected a column model, got a"):
         find(number, Counterpart(**measured()), {"p/t.csv": texts(a=["1"])}, {})
     with pytest.raises(ValueError, match="expected a column value"):

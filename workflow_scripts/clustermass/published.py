@@ -22,6 +22,8 @@ class Number:
         Where it stands in published.yaml; a number of a list has its place there after the quantity: 'voxels.0'.
     value : float or str
         As printed; text where the paper prints a word or a shape.
+    printed : str
+        Its characters: 0.300 is known to a thousandth, 0.3 to a tenth.
     where : str
         Section, table or figure of the paper.
     """
@@ -30,6 +32,7 @@ class Number:
     artefact: str
     quantity: str
     value: float | str
+    printed: str
     where: str
 
     @property
@@ -52,19 +55,20 @@ def published(paper: str, artefact: str, quantity: str, file: str | Path = FILE)
 
 def every_number(file: str | Path = FILE) -> list[Number]:
     """Return all published numbers, those of lists one by one."""
-    found = []
+    found, texts = [], _numbers(Path(file), yaml.BaseLoader)
     for paper, artefacts in _numbers(Path(file)).items():
         for artefact, quantities in artefacts.items():
             for quantity, entry in quantities.items():
-                value, where = entry["value"], entry["where"]
-                several = value if isinstance(value, list) else [value]
-                names = [f"{quantity}.{place}" for place in range(len(value))] if several is value else [quantity]
-                found += [Number(paper, artefact, *pair, where) for pair in zip(names, several, strict=True)]
+                value, printed = entry["value"], texts[paper][artefact][quantity]["value"]
+                one = not isinstance(value, list)
+                names = [quantity] if one else [f"{quantity}.{place}" for place in range(len(value))]
+                values = zip(names, [value] if one else value, [printed] if one else printed, strict=True)
+                found += [Number(paper, artefact, *each, entry["where"]) for each in values]
     return found
 
 
 @cache
-def _numbers(file: Path) -> dict[str, Any]:
-    """Return all numbers of a file, read once."""
-    numbers: dict[str, Any] = yaml.safe_load(file.read_text())
+def _numbers(file: Path, loader: type = yaml.SafeLoader) -> dict[str, Any]:
+    """Return all numbers of a file, read once; as text by a loader that converts nothing."""
+    numbers: dict[str, Any] = yaml.load(file.read_text(), loader)
     return numbers

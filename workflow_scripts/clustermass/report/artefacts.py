@@ -109,7 +109,8 @@ def _load(item: Mapping[str, Any], anchor: str, source: str) -> Artefact:
     ranked = sorted(outputs, key=lambda path: path.suffix not in (".pdf", ".png"))  # a figure rather than its numbers
     target = str(ranked[0]) if ranked else ""
     pictures = [inline_picture(path) for path in outputs if path.suffix == ".png"] if made else []
-    tables = [] if pictures or not made else [read_cells(path) for path in outputs if path.suffix == ".csv"]
+    shown = made and (not pictures or paper == "scorecard")  # else the picture shows the numbers
+    tables = [] if not shown else [read_cells(path) for path in outputs if path.suffix == ".csv"]
     labels = {key: str(value).replace("{source}", source) for key, value in item["labels"].items()}
     return Artefact(
         anchor=anchor,

@@ -13,6 +13,8 @@ from jinja2 import Environment, StrictUndefined
 
 from clustermass.contracts import read_metadata
 from clustermass.report.artefacts import Artefact, Cells, read_cells, short
+from clustermass.scorecard.card import KINDS
+from clustermass.scorecard.verdict import VERDICTS
 
 PAPERS = {
     "ho2019": "Ho et al. (2019)",
@@ -23,9 +25,18 @@ PAPERS = {
 """Categories of the report that are papers, by the names that published numbers have; in the order of the page."""
 LATER = ("Across the papers", "Beyond the papers", "Images of clusters", "Embedded universe")
 """Categories that follow, in this order where they are there; any other comes last."""
-VERDICTS = ("reproduced", "differs", "not comparable")
 _OWN = ("results", "figures", "workflow_scripts", "rules")
-_SCORES = ["quantity", "unit", "published", "regenerated", "uncertainty", "difference_in_sigma", "verdict", "reason"]
+_SCORES = [
+    "quantity",
+    "kind",
+    "unit",
+    "published",
+    "regenerated",
+    "uncertainty",
+    "difference_in_sigma",
+    "verdict",
+    "reason",
+]
 
 
 @dataclass(frozen=True)
@@ -38,15 +49,15 @@ class Section:
     artefacts : list of Artefact
     others : list of dict
         Rows of the scorecard.
-    verdicts : dict of int
-        How many published numbers have each verdict.
+    verdicts : dict of dict of int
+        How many published numbers of each kind have each verdict; kinds that the paper has.
     """
 
     anchor: str
     title: str
     artefacts: list[Artefact]
     others: list[dict[str, str]]
-    verdicts: dict[str, int]
+    verdicts: dict[str, dict[str, int]]
 
     @property
     def made(self) -> int:
@@ -78,7 +89,11 @@ def sections(artefacts: Sequence[Artefact], scores: pd.DataFrame) -> list[Sectio
         own = sorted((one for one in artefacts if one.category == title), key=_order)
         rows = scores[scores["paper"] == paper]
         others = rows[~rows["artefact"].isin({one.name for one in own})].to_dict("records")
-        counts = {verdict: int((rows["verdict"] == verdict).sum()) for verdict in VERDICTS}
+        counts = {
+            kind: {verdict: int((of_kind == verdict).sum()) for verdict in VERDICTS}
+            for kind in KINDS
+            if len(of_kind := rows.loc[rows["kind"] == kind, "verdict"])
+        }
         anchor = paper or "-".join(title.lower().split())
         found.append(Section(anchor, title, own, [{str(k): str(v) for k, v in row.items()} for row in others], counts))
     return found

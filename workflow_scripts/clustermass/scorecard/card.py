@@ -26,14 +26,17 @@ from clustermass.scorecard.verdict import (
     judge_text,
 )
 
-COLUMNS = ("paper", "artefact", "quantity", "unit", "published", "regenerated", "uncertainty", "difference_in_sigma",
-           "verdict", "reason", "data", "config_scale", "where", "uncertainty_holds", "regenerated_from")  # fmt: skip
+COLUMNS = ("paper", "artefact", "quantity", "kind", "unit", "published", "regenerated", "uncertainty",
+           "difference_in_sigma", "verdict", "reason", "data", "config_scale", "where", "uncertainty_holds",
+           "regenerated_from")  # fmt: skip
 OTHER_DATA = {
     "observation": "simulated sky in place of the real surveys",
     "simulation": "another simulation than the published one",
     "none": "",
 }
 """Why numbers differ that were measured on other data, by what the paper measured them on."""
+KINDS = ("setting", "measurement", "size")
+"""Settings of the configuration; what was measured, with an uncertainty; counts, layers and shapes, which have none."""
 UNEXPLAINED = "neither data nor sizes tell why"
 
 
@@ -93,6 +96,7 @@ def scorecard(
                 "paper": number.paper,
                 "artefact": number.artefact,
                 "quantity": number.quantity,
+                "kind": _kind(number, part),
                 "unit": part.unit,
                 "published": number.value,
                 "regenerated": _told(found.value),
@@ -111,23 +115,29 @@ def scorecard(
 
 
 def verdict_counts(card: pd.DataFrame) -> pd.DataFrame:
-    """Return how many numbers of each paper have which verdict, settings and measurements apart, and all together.
+    """Return how many numbers of each paper have which verdict, those of each of `KINDS` apart, and all together.
 
     Returns
     -------
     pandas.DataFrame
-        Columns paper, numbers_are ('measurements', 'settings'), numbers and a column a verdict.
+        Columns paper, kind, numbers and a column a verdict.
     """
-    kind = np.where(card["data"] == "configuration", "settings", "measurements")
-    counted = card.assign(numbers_are=kind)
     parts = []
-    for frame in (counted, counted.assign(paper="all")):
-        counts = frame.groupby(["paper", "numbers_are"], sort=False)["verdict"].value_counts().unstack(fill_value=0)
+    for frame in (card, card.assign(paper="all")):
+        counts = frame.groupby(["paper", "kind"], sort=False)["verdict"].value_counts().unstack(fill_value=0)
         parts.append(counts.reindex(columns=list(VERDICTS), fill_value=0).reset_index())
     table = pd.concat(parts, ignore_index=True)
     table.insert(2, "numbers", table[list(VERDICTS)].sum(axis=1))
     table.columns.name = None
     return table
+
+
+def _kind(number: Number, part: Counterpart) -> str:
+    """Return which of `KINDS` a number is."""
+    setting, measurement, size = KINDS
+    if part.setting is not None:
+        return setting
+    return size if part.exact or isinstance(number.value, str) else measurement
 
 
 def _told(value: float | str | None) -> float | int | str:
@@ -148,7 +158,7 @@ def _judge(
     if isinstance(number.value, str) or isinstance(found.value, str) or found.value is None:
         return judge_text(str(number.value), str(found.value))
     published = float(number.value)
-    rounding = half_digit(number.value) if part.rounding is None else part.rounding
+    rounding = half_digit(number.printed) if part.rounding is None else part.rounding
     if found.error is None:
         as_set = part.setting is not None and part.reading == "as_is"
         return judge_exact(published, found.value, 0.0 if as_set else rounding)
@@ -189,8 +199,7 @@ def _reason(
     if part.setting is not None:
         full = find(number, part, {}, full_settings).value
         same = full is not None and _judge(number, part, Found(value=full), {}, Scorecard()).verdict == REPRODUCED
-        return f"{paths}: configs/paper.yaml has the published one" if same else f"{paths} is an option"
+        return f"{paths}: configs/paper.yaml has the published one" if same else part.why or f"{paths} is an option"
     words = [OTHER_DATA[part.data]] if other_data else []
-    scale = " and ".join(word for word, settings in sizes.items() if settings)
-    words += [f"{scale} than published, see config_scale"] if scale else []
+    words += [f"{word}: {', '.join(settings)}" for word, settings in sizes.items() if settings]
     return "; ".join(words) or UNEXPLAINED

@@ -96,6 +96,8 @@ class Counterpart(_Strict):
         Of `READINGS`.
     meaning : dict
         Words for values of the setting.
+    why : str
+        Why a setting differs that no configuration has as published.
     published_errors : list of str
         Quantities of the same artefact that are its published error; their mean counts.
     published_folds : int
@@ -139,6 +141,7 @@ class Counterpart(_Strict):
         "as_is", "hundredth", "complement", "log10", "power10", "rest_of_folds", "one_fold", "parts"
     ] = "as_is"  # fmt: skip
     meaning: dict[str, str] = Field(default_factory=dict)
+    why: str = ""
     published_errors: list[str] = Field(default_factory=list)
     published_folds: int = 1
     rounding: float | None = None

@@ -71,9 +71,9 @@ class Verdict:
     share: float = math.nan
 
 
-def half_digit(value: float) -> float:
-    """Return half a unit of the last digit of a printed number: 0.0005 for 0.174, 0.5 for 24."""
-    exponent = Decimal(str(value)).as_tuple().exponent
+def half_digit(printed: str) -> float:
+    """Return half a unit of the last digit of a printed number: 0.0005 for 0.300, 0.5 for 24."""
+    exponent = Decimal(printed).as_tuple().exponent
     return 0.5 * 10.0 ** min(int(exponent), 0)
 
 
