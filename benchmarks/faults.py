@@ -29,10 +29,12 @@ from workflow_copy import PARTS  # noqa: E402
 
 # Targets follow: a file of configuration last would take them for more of its kind.
 COMMAND = [sys.executable, "-m", "snakemake", "--configfile", "configs/tiny.yaml", "--cores", "2"]
-AGAIN = "results/simulated/training/ho2019"  # deleted, so that there is something to do
+AGAIN = [  # deleted, so that there is something to do
+    "results/simulated/training/ho2019", "results/simulated/ho2019", "figures/simulated/ho2019"
+]  # fmt: skip
 TARGET = "ho2019"
 UNIVERSE = "results/simulated/universe"
-WORDS = (".md", ".tex", ".html")  # made from tables that are compared, measured times and all
+WORDS = (".md", ".tex", ".html", ".pdf", ".png")  # made from tables that are compared, measured times and all
 TIMES = ("timing", "performance", "seconds")  # in names of files and columns that hold measured times
 
 
@@ -48,7 +50,9 @@ def copy_workflow(folder):
 def copy_finished(reference, folder):
     """Copy a finished run, times of files and all, and take away what `AGAIN` names."""
     shutil.copytree(reference, folder, symlinks=True)
-    shutil.rmtree(folder / AGAIN)
+    for part in AGAIN:
+        shutil.rmtree(folder / part)
+    (folder / "said.log").unlink()
     return folder
 
 
@@ -104,10 +108,10 @@ def same(one, other):
     return first.equals(second) if isinstance(first, pd.DataFrame) else first == second
 
 
-def compare(folder, reference, part):
-    """Return names of results in a part of the run that differ from the reference's, and of those that lack."""
+def compare(folder, reference, parts):
+    """Return names of results in parts of the run that differ from the reference's, and of those that lack."""
     wrong, lost = [], []
-    for path in sorted((reference / part).rglob("*")):
+    for path in sorted(path for part in parts for path in (reference / part).rglob("*")):
         name = path.relative_to(reference)
         if path.is_dir() or of_time(name) or name.name.startswith("."):
             continue
@@ -124,7 +128,7 @@ def interrupted(folder, rng, times, seconds, kill_signal, *targets):
     for _ in range(times):
         process = start(folder, *targets)
         try:
-            process.wait(timeout=rng.uniform(5, seconds))
+            assert process.wait(timeout=rng.uniform(5, seconds)) == 0, f"{folder}: failed undisturbed, see said.log"
             break  # it was done before
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, kill_signal)
@@ -153,7 +157,7 @@ def kill_job(reference, folder, rng, options):
     """Inject: SIGKILL of one job alone, as when memory runs out."""
     copy_finished(reference, folder)
     hits = 0
-    for _ in range(5):
+    for _ in range(3):
         process = start(folder, TARGET)
         time.sleep(rng.uniform(15, 30))
         jobs = subprocess.run(["pgrep", "-f", f"{folder}/.snakemake/scripts"], capture_output=True, text=True)
@@ -279,7 +283,8 @@ FAULTS = {
     each.__name__: each
     for each in (kill, terminate, kill_job, full_disk, read_only, two_at_once, clock, cut_result, damaged_cache)
 }
-PARTS_COMPARED = {"damaged_cache": UNIVERSE}  # of other faults all results
+PARTS_COMPARED = {"damaged_cache": [UNIVERSE]}
+ALL_PARTS = ["results", "figures"]
 
 
 def main():
@@ -302,7 +307,7 @@ def main():
         fault, folder = FAULTS[name], options.folder.resolve() / name
         shutil.rmtree(folder, ignore_errors=True)
         times, happened = fault(reference, folder, random.Random(f"{options.seed} {name}"), options)
-        wrong, lost = compare(folder, reference, PARTS_COMPARED.get(name, "results"))
+        wrong, lost = compare(folder, reference, PARTS_COMPARED.get(name, ALL_PARTS))
         words = fault.__doc__.removeprefix("Inject: ").rstrip(".")
         print(f"| {words} | {times} | {happened} | {len(wrong)} | {len(lost)} |", flush=True)
         for kind, names in (("differs", wrong), ("lacks", lost)):

@@ -55,6 +55,11 @@ CACHED = workflow.enable_cache  # `snakemake --cache`: results of some rules are
 READINGS = ["projected_proper", "projected_comoving", "three_dimensional", "none"]
 
 
+def gpu_of(*sections):
+    """Return how many GPUs a job asks for whose sections of the configuration say where it computes."""
+    return int(any(section["device"] == "cuda" for section in sections))
+
+
 def code_version(script):
     """Return a function that gives the version of a script's code: asked for by jobs that are made, not by all rules."""
     return lambda wildcards: code_version_of(script)

@@ -81,7 +81,7 @@ def measured_frames(source):
 
 
 IMAGES = config["image_training"]
-ON_GPU = int(IMAGES["device"] == "cuda")
+ON_GPU = gpu_of(IMAGES)
 CLUSTERS_WITH_IMAGES = config["image_sample"]["clusters"] or config["image_plan"]["clusters"]
 IMAGE_TABLES = {
     "clusters": "results/{source}/frames/clusters.parquet",

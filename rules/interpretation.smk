@@ -152,7 +152,7 @@ rule interpretation_missing:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        gpu=int(config["training_cnn3d"]["device"] == "cuda"),
+        gpu=gpu_of(config["training_cnn3d"]),
         mem_mb=6000,
         runtime=30,
     params:

@@ -114,7 +114,7 @@ rule observed_masses:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        gpu=int(config["training_cnn3d"]["device"] == "cuda"),
+        gpu=gpu_of(config["training_cnn3d"]),
         mem_mb=5000,
         runtime=30,
     params:

@@ -18,10 +18,12 @@ rule posteriors_density:
         "logs/{source}/posteriors/{mock}/{model}/{density}.benchmark.tsv"
     wildcard_constraints:
         density="kde|kde_covariance|npe|own",
+    retries: 0
     conda:
         "../envs/torch.yaml"
     threads: 1
     resources:
+        gpu=gpu_of(config["posterior"]["flow_training"]),
         mem_mb=4000,
         runtime=30,
     params:

@@ -87,6 +87,7 @@ rule training_cnn:
         "../envs/torch.yaml"
     threads: config["mock_observation"]["folds"]
     resources:
+        gpu=gpu_of(config["training"]),
         mem_mb=6000,
         runtime=120,
     params:
@@ -116,6 +117,7 @@ rule training_cnn_few:
         "../envs/torch.yaml"
     threads: 1
     resources:
+        gpu=gpu_of(config["training"]),
         mem_mb=4000,
         runtime=60,
     params:
@@ -148,7 +150,7 @@ rule training_cnn3d:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        gpu=int(config["training_cnn3d"]["device"] == "cuda"),
+        gpu=gpu_of(config["training_cnn3d"]),
         mem_mb=8000,
         runtime=240,
     params:
@@ -184,6 +186,7 @@ rule training_flow:
         "../envs/torch.yaml"
     threads: 1
     resources:
+        gpu=gpu_of(config["neural_flow"]["training"]),
         mem_mb=5000,
         runtime=60,
     params:
@@ -218,7 +221,7 @@ rule training_end_to_end:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        gpu=int(config["training_cnn3d"]["device"] == "cuda"),
+        gpu=gpu_of(config["training_cnn3d"]),
         mem_mb=8000,
         runtime=240,
     params:

@@ -311,13 +311,15 @@ rule transfer_controls:
         "../envs/torch.yaml"
     threads: 1
     resources:
+        gpu=ON_GPU,
         mem_mb=image_memory(3000),
-        runtime=60,
+        runtime=120,
     params:
         bands=IMAGES["lin2022"]["bands"],
         variant=IMAGES["variants"]["published"],
         tiles={key: config["tiles"][key] for key in ("forest", "draws")},
         images=config["images"],
+        device=IMAGES["device"],
         seed=config["seed"],
         code=code_version("transfer/controls.py"),
     script:
@@ -342,7 +344,7 @@ rule transfer_natural:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        gpu=ON_GPU,
+        gpu=gpu_of(config["natural"]["pretraining"], config["natural"]["training"]),
         mem_mb=8000,
         runtime=600,
     params:

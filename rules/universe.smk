@@ -23,7 +23,7 @@ rule universe_box:
     threads: config["nbody"]["threads"]
     resources:
         mem_mb=box_memory(8000),
-        gpu=int(config["nbody"]["device"] == "cuda"),
+        gpu=gpu_of(config["nbody"]),
         runtime=60,
     params:
         nbody=config["nbody"],

@@ -87,11 +87,19 @@ def test_too_many_are_refused_and_none_are_nobodys_business(tmp_path, monkeypatc
     assert not list(tmp_path.iterdir())
 
 
-def test_slurm_has_shared_them_out_already(tmp_path, monkeypatch):
+def test_a_job_of_slurm_is_left_with_what_it_was_given(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    with taken_gpus(1, tmp_path) as one, taken_gpus(1, tmp_path) as other:
+    with taken_gpus(2, tmp_path) as one, taken_gpus(2, tmp_path) as other:
         assert one == other == []
         assert os.environ[VARIABLE] == "GPU-a, GPU-b"
+
+
+def test_jobs_within_an_allocation_of_slurm_share_its_gpus(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    with taken_gpus(1, tmp_path) as one:
+        monkeypatch.setenv(VARIABLE, "GPU-a, GPU-b")  # as another job sees it
+        with taken_gpus(1, tmp_path) as other:
+            assert (one, other) == (["GPU-a"], ["GPU-b"])
 
 
 def test_gpus_of_a_machine_are_named_by_the_driver(tmp_path, monkeypatch):

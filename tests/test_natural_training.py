@@ -134,6 +134,8 @@ def test_models_differ_in_their_start_alone(monkeypatch: pytest.MonkeyPatch) -> 
     assert classes["start"][:4] == [None] * 4
     assert {tuple(start.tensors) for start in classes["start"][4:]} == {("extractor.weight", "extractor.bias")}
     assert (str(ordering["folder"]), str(classes["folder"])) == ("made/ordering", "made/classes")
+    begun = [str(call["unfinished"]) for call in (ordering, classes)]
+    assert begun == ["ordering.unfinished", "classes.unfinished"]  # not in the output, which goes when a job is killed
     train.train_natural(split, settings(), np.random.default_rng(3), 1)
     for one, other in zip([fold, *base], [*recorder.calls[2]["folds"], *recorder.calls[3]["folds"]], strict=False):
         assert one.training.tolist() == other.training.tolist()  # same seed, same subsets

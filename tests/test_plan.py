@@ -92,7 +92,7 @@ def test_sizes_by_hand() -> None:
         "mock clusters": 10,
         "voxels of mock clusters": 80,
         "voxels, times epochs": 2 * 5 * 8 + 3 * 4 * 8,
-        "pairs of training clusters, times folds": 360,
+        "pairs of training clusters, times folds": 396,
     }
     assert size_of("lin2022_fig01", 3, small) == 3
     assert size_of("frames_simulated", 3, changed(image_sample={"clusters": None})) == DEFAULT["image_plan"]["clusters"]

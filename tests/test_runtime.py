@@ -46,6 +46,25 @@ def test_a_failure_is_told_in_short_and_logged_in_full(tmp_path, capsys):
     assert "Traceback" in (tmp_path / "logs/work.log").read_text()
 
 
+def test_what_waits_for_the_end_is_done_if_all_went_well(tmp_path):
+    done = []
+    runtime.at_end(lambda: done.append("no job"))
+    with runtime.logged(job(tmp_path)):
+        runtime.at_end(lambda: done.append("job"))
+        assert done == ["no job"]
+    assert done == ["no job", "job"]
+
+    def fail():
+        with runtime.logged(job(tmp_path)):
+            runtime.at_end(lambda: done.append("failed"))
+            raise ValueError
+
+    with pytest.raises(SystemExit):
+        fail()
+    runtime.at_end(lambda: done.append("after"))
+    assert done == ["no job", "job", "after"]
+
+
 def draw(*args, **kwargs):
     return runtime.generator(*args, **kwargs).integers(0, 2**62, 4).tolist()
 

@@ -1,6 +1,7 @@
 """SIGTERM, as a batch system sends before it kills: jobs say so, trainings end their epoch and are taken up again."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from test_training import QUICK, SMALL, planted
 
 from clustermass import runtime
 from clustermass.runtime import Stopped, held_back
-from clustermass.training import trainer
+from clustermass.training import folds, trainer
 from clustermass.training.folds import Fold, train_folds, unfinished_folder
 
 
@@ -79,7 +80,9 @@ def test_threads_are_left_alone():
     assert found == [signal.getsignal(signal.SIGTERM)]
 
 
-def test_a_training_that_is_told_to_stop_loses_no_epoch(tmp_path, monkeypatch):
+@pytest.mark.parametrize("large", [2**23, 0])  # of which checkpoints are written now and then
+def test_a_training_that_is_told_to_stop_loses_no_epoch(tmp_path, monkeypatch, large):
+    monkeypatch.setattr(folds, "_LARGE_STATE", large)
     samples, epochs, passed = planted(60, 6), [], trainer._epoch
     run = partial(train_folds, SMALL, QUICK, samples, [Fold(0, np.arange(40), np.arange(40, 60))], workers=1)
     (whole,) = run(rng=np.random.default_rng(7))
@@ -99,6 +102,44 @@ def test_a_training_that_is_told_to_stop_loses_no_epoch(tmp_path, monkeypatch):
     assert resumed.curves.equals(whole.curves)
     pairs = zip(resumed.network.parameters(), whole.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_training_that_is_finished_outlives_its_job(tmp_path, monkeypatch):
+    log = job(tmp_path)
+    folder, fold = tmp_path / "models", [Fold(0, np.arange(40), np.arange(40, 60))]
+    run = partial(train_folds, SMALL, QUICK, planted(60, 6), fold, workers=1, folder=folder)
+
+    def fail():
+        with runtime.logged(log):
+            run(rng=np.random.default_rng(7))
+            assert (folder / "fold_00.safetensors").exists()
+            raise MemoryError("while predictions are made")
+
+    with pytest.raises(SystemExit):
+        fail()
+    shutil.rmtree(folder)  # as a workflow does with the outputs of a job that failed
+    monkeypatch.setattr(trainer, "_epoch", None)  # nothing is trained again
+    with runtime.logged(log):
+        run(rng=np.random.default_rng(7))
+    assert (folder / "fold_00.safetensors").exists()
+    assert not unfinished_folder(folder).exists()
+
+
+def test_what_other_code_began_starts_anew(tmp_path, monkeypatch):
+    said, fold = [], [Fold(0, np.arange(40), np.arange(40, 60))]
+    run = partial(train_folds, SMALL, QUICK, planted(60, 6), fold, workers=1, unfinished=tmp_path / "begun")
+
+    def killed(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(rng=np.random.default_rng(7), say=killed)
+    assert (tmp_path / "begun/fold_00.safetensors").exists()
+    monkeypatch.setattr(folds, "code_version", lambda _file: "changed")
+    run(rng=np.random.default_rng(7), say=said.append)
+    assert "code: expected changed, got" in said[0]
+    assert len(said) == 1 + QUICK.epochs
+    assert not (tmp_path / "begun").exists()
 
 
 SCRIPT = """

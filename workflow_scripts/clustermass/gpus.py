@@ -38,7 +38,7 @@ def visible_gpus() -> list[str]:
 def taken_gpus(number: int, folder: Path | None = None) -> Iterator[list[str]]:
     """Take GPUs that no other job has, as soon as there are enough, for as long as the block lasts.
 
-    CUDA is shown these and no others. A batch system that has shared them out already (Slurm) is left to it, and where
+    CUDA is shown these and no others. A job that Slurm gave no more than it asks for is left with these, and where
     there is no GPU nothing is taken: whoever needs one says so.
 
     Parameters
@@ -62,8 +62,8 @@ def taken_gpus(number: int, folder: Path | None = None) -> Iterator[list[str]]:
     -----
     A GPU is taken by a lock on a file, which the system gives back however a job ends.
     """
-    gpus = [] if number == 0 or "SLURM_JOB_ID" in os.environ else visible_gpus()
-    if not gpus:
+    gpus = visible_gpus() if number else []
+    if not gpus or ("SLURM_JOB_ID" in os.environ and len(gpus) <= number):
         yield []
         return
     if number > len(gpus):

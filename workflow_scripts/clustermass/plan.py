@@ -103,7 +103,7 @@ def _trained_voxels(config: Config) -> float:
 
 def _pairs(config: Config) -> float:
     sdm = config["sdm"]
-    return float(sdm["training_clusters"] ** 2 * (10 if sdm["cross_validation"] else 1))
+    return float(sdm["training_clusters"] ** 2 * (11 if sdm["cross_validation"] else 1))
 
 
 _PARTS = ("training", "validation", "test", "evaluation")

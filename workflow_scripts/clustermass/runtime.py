@@ -25,6 +25,9 @@ def announce(text: str) -> None:
         print(text, file=sys.__stderr__, flush=True)
 
 
+_AT_END: list[list[Callable[[], object]]] = []  # of the rule that runs, if one does
+
+
 class Progress:
     """Prints how far a long piece of work is and how long it will take still; called with the parts done and all."""
 
@@ -91,11 +94,13 @@ def logged(snakemake: Any) -> Iterator[None]:
     log = Path(snakemake.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stdout, sys.stderr
-    with open(log, "w", buffering=1) as stream:
+    with open(log, "w", buffering=1) as stream, _actions_at_end() as actions:
         sys.stdout = sys.stderr = stream
         try:
             with _handling(_stop), taken_gpus(_gpus_of(snakemake)):
                 yield
+            for action in actions:
+                action()
         except (Exception, Stopped) as error:
             traceback.print_exc()
             print(f"\n{snakemake.rule}: {error}\nThe log tells more: {log}\n", file=terminal[1], flush=True)
@@ -103,6 +108,24 @@ def logged(snakemake: Any) -> Iterator[None]:
             raise SystemExit(1) from None
         finally:
             sys.stdout, sys.stderr = terminal
+
+
+def at_end(action: Callable[[], object]) -> None:
+    """Do something when the rule's script has ended well, and not if it fails; at once where no rule runs."""
+    if _AT_END:
+        _AT_END[-1].append(action)
+    else:
+        action()
+
+
+@contextmanager
+def _actions_at_end() -> Iterator[list[Callable[[], object]]]:
+    """Collect what `at_end` is told within the block."""
+    _AT_END.append([])
+    try:
+        yield _AT_END[-1]
+    finally:
+        _AT_END.pop()
 
 
 def _gpus_of(snakemake: Any) -> int:

@@ -35,13 +35,14 @@ def job_seconds(counts: Mapping[str, int], config: Config, costs: pd.DataFrame) 
     for rule, number in counts.items():
         seconds[rule] = UNMEASURED
         if rule in known:
-            ratio = size_of(rule, number, config) / known[rule]["size"]
-            seconds[rule] = ratio * known[rule]["core_seconds"] / number
+            jobs = max(number, known[rule]["jobs"])  # a target may need a few of the jobs that the size is of
+            ratio = size_of(rule, jobs, config) / known[rule]["size"]
+            seconds[rule] = ratio * known[rule]["core_seconds"] / jobs
     return seconds
 
 
 class TimeLeft(logging.Filter):
-    """Follows Snakemake's messages; after one of progress it says how long the rest will take, once a minute at most.
+    """Follows Snakemake's messages; before one of progress it says how long the rest will take, once a minute at most.
 
     Parameters
     ----------

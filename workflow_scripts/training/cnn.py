@@ -1,5 +1,7 @@
 """CNN1D or CNN2D in every fold and for the held-out box (rules training_cnn and training_cnn_few)."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -12,7 +14,7 @@ from clustermass.estimators import Stopwatch, evenly, mock_galaxies, predictions
 from clustermass.kde import density_1d, density_2d
 from clustermass.mock_observation.contracts import CLUSTERS_MOCK, MEMBERS_MOCK
 from clustermass.predictions import PREDICTIONS, SUBSAMPLED, TIMING
-from clustermass.training.folds import Fold, train_folds
+from clustermass.training.folds import Fold, train_folds, unfinished_folder
 from clustermass.training.trainer import LEARNING_CURVES, Samples, predict_log10_mass
 
 
@@ -41,8 +43,11 @@ with runtime.logged(snakemake):
     folds = [Fold(split.number, part, split.validation) for split, part in zip(made, rows, strict=True)]
     workers = min(snakemake.threads, len(folds))
     folder = snakemake.output.models if snakemake.params.few is None else None
+    begun = unfinished_folder(Path(snakemake.output.predictions).with_name("models"))
     with watch("training", sum(map(len, rows)) * training.epochs, workers):
-        models = train_folds(network, training, Samples(inputs, mass), folds, fits, workers, folder=folder)
+        models = train_folds(
+            network, training, Samples(inputs, mass), folds, fits, workers, folder=folder, unfinished=begun
+        )
     with watch("evaluation", sum(len(split.test) for split in made), training.threads):
         parts = [
             predictions(clusters, split, predict_log10_mass(model, inputs[split.test], len(split.test), training))

@@ -26,6 +26,7 @@ from clustermass.transfer.variants import prepare
 with runtime.logged(snakemake):
     settings, scaling = Tiles(**snakemake.params.tiles), Images(**snakemake.params.images)
     task, variant = BandTask(**snakemake.params.bands), Variant(**snakemake.params.variant)
+    training = task.training.model_copy(update={"device": snakemake.params.device})
     changes, trees, chance = runtime.job_generator(snakemake).spawn(3)
     model = load_trained(snakemake.input.models, variant_network(task.network, variant))
     clusters = contracts.read_table(snakemake.input.clusters, IMAGE_CLUSTERS)
@@ -52,7 +53,7 @@ with runtime.logged(snakemake):
 
     def network(shown_images):
         """Return what the trained network takes the bands of images to be."""
-        return probabilities(model, band_images(shown_images), task.training)
+        return probabilities(model, band_images(shown_images), training)
 
     tested = (sample.clusters[split.test], sample.group[split.test])
     empty = (blank.clusters, tile_fields(blank.clusters))

@@ -1,11 +1,14 @@
 """Masses and richness from the features that one variant of band classification left (rule transfer_downstream)."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from clustermass import contracts, provenance, runtime
 from clustermass.config.image_training import LiangTraining, LinTraining
 from clustermass.frames.contracts import IMAGE_CLUSTERS
 from clustermass.images.store import Images
+from clustermass.training.folds import unfinished_folder
 from clustermass.training.trainer import start_of
 from clustermass.transfer.contracts import MASS_PREDICTIONS, RICHNESS_PREDICTIONS
 from clustermass.transfer.features import load_features
@@ -16,9 +19,14 @@ from clustermass.transfer.sample import read_sample, richness_splits, strong_fol
 from clustermass.transfer.shares import share_training
 
 
-def predictions(contract, regression, training, splits, fits, start, **also):
+def train(name, regression, training, splits, fits, start=None):
+    """Train on all splits; what is unfinished lies beside the outputs."""
+    begun = unfinished_folder(Path(snakemake.output.mass).with_name(name))
+    return train_splits(regression, training, splits, fits, snakemake.threads, start=start, unfinished=begun)
+
+
+def predictions(contract, regression, training, splits, models, **also):
     """Return predictions of all splits, each by the network that did not see them."""
-    models = train_splits(regression, training, splits, fits, snakemake.threads, start=start)
     pairs = zip(models, splits, strict=True)
     parts = [predicted(regression, *pair, training, sample, contract, trial=0, **also) for pair in pairs]
     return pd.concat(parts, ignore_index=True)
@@ -36,13 +44,15 @@ with runtime.logged(snakemake):
     metadata = {"provenance": provenance.record(snakemake)}
     weak, strong = trainings(lin2022, device := snakemake.params.device)
     regression = transfer_regression(lin2022, sample, seen)
-    (first,) = train_splits(regression, weak, [weak_rows(sample)], fits[0], 1)
+    (first,) = train("weak", regression, weak, [weak_rows(sample)], fits[0])
     splits = strong_folds(sample, folds)
-    masses = predictions(MASS_PREDICTIONS, regression, strong, splits, fits[1], start_of(first))
+    models = train("mass", regression, strong, splits, fits[1], start_of(first))
+    masses = predictions(MASS_PREDICTIONS, regression, strong, splits, models)
     contracts.write_table(masses, MASS_PREDICTIONS, snakemake.output.mass, metadata)
     regression, splits = feature_richness(liang2020.regressor, sample, seen), richness_splits(sample, folds)
     training = share_training(liang2020, 100, len(sample), folds).model_copy(update={"device": device})
-    richness = predictions(RICHNESS_PREDICTIONS, regression, training, splits, fits[2], None, percent=100.0)
+    models = train("richness", regression, training, splits, fits[2])
+    richness = predictions(RICHNESS_PREDICTIONS, regression, training, splits, models, percent=100.0)
     contracts.write_table(richness, RICHNESS_PREDICTIONS, snakemake.output.richness, metadata)
     for name, table, label in (("mass", masses, "log10_m500c"), ("richness", richness, "log10_richness")):
         error = (table["log10_predicted"] - table[label]).abs().groupby(table["role"]).mean()

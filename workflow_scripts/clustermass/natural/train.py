@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from clustermass.config.natural import Natural
 from clustermass.natural.images import Ints, NaturalImageError, NaturalImages, Pixels
 from clustermass.natural.ordering import ORDERS, balanced_order, reorder
 from clustermass.natural.scores import MODELS, NATURAL_CURVES
-from clustermass.training.folds import Fold, train_folds
+from clustermass.training.folds import Fold, train_folds, unfinished_folder
 from clustermass.training.trainer import (
     Samples,
     Start,
@@ -108,7 +109,7 @@ def train_natural(
     training, validation = order[:kept], order[kept:]
     trials = [training[balanced_order(train.labels[training], rng)] for _ in range(settings.trials)]
     first = extractor_start(settings.network)
-    ordering = _pretrain(train, training, validation, settings, first, rng, _below(folder, "ordering"), say)
+    ordering = _pretrain(train, training, validation, settings, first, rng, folder, say)
     told = _order_accuracy(ordering, test, settings)
     fits = list(product(MODELS, settings.percents, range(settings.trials)))
     folds = [Fold(i, of_percent(trials[trial], percent), validation) for i, (_, percent, trial) in enumerate(fits)]
@@ -120,7 +121,7 @@ def train_natural(
         folds,
         rng,
         workers,
-        folder=_below(folder, "classes"),
+        **_folders(folder, "classes"),
         start=[starts[name] for name, _, _ in fits],
         say=lambda line: say(f"classes: {line}"),
     )
@@ -139,8 +140,11 @@ def network_of(network: BandNetwork, classes: int) -> BandNetwork:
     return network.model_copy(update={"classes": classes})
 
 
-def _below(folder: str | Path | None, name: str) -> Path | None:
-    return None if folder is None else Path(folder) / name
+def _folders(folder: str | Path | None, name: str) -> dict[str, Any]:
+    """Return where trainings of one kind stand in the end, and where before: beside the folder, not in it."""
+    if folder is None:
+        return {}
+    return {"folder": Path(folder) / name, "unfinished": unfinished_folder(Path(folder).with_name(name))}
 
 
 def _pretrain(
@@ -150,7 +154,7 @@ def _pretrain(
     settings: Natural,
     start: Start | None,
     rng: np.random.Generator,
-    folder: Path | None,
+    folder: str | Path | None,
     say: Callable[[str], None],
 ) -> Trained:
     """Return a network that has learned to tell orders of channels."""
@@ -167,7 +171,7 @@ def _pretrain(
         [Fold(0, *parts)],
         rng,
         1,
-        folder=folder,
+        **_folders(folder, "ordering"),
         start=start,
         say=lambda line: say(f"ordering: {line}"),
     )

@@ -40,6 +40,8 @@ class Identity:
         Checksum of the samples, see `folds.fingerprints`. None, when reading: any.
     inputs : dict, optional
         What made the inputs, as JSON holds it: window and kernels. None, when reading: any.
+    code : str, optional
+        Hash of the code that trains. None, when reading: any.
     """
 
     network: Section
@@ -47,6 +49,7 @@ class Identity:
     seed: int | None = None
     samples: str | None = None
     inputs: dict[str, Any] | None = None
+    code: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return the known parts as JSON holds them; where the training ran is left out."""
@@ -57,6 +60,7 @@ class Identity:
             "seed": self.seed,
             "samples": self.samples,
             "inputs": self.inputs,
+            "code": self.code,
         }
         return {name: part for name, part in parts.items() if part is not None}
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,9 @@ import torch
 
 from clustermass.config.base import Section
 from clustermass.config.training import Training
+from clustermass.files import replacing
+from clustermass.provenance import code_version
+from clustermass.runtime import Stopped, at_end
 from clustermass.training.batches import LARGE, Array, Renumbered, Stored
 from clustermass.training.checkpoint import CheckpointError, Identity, load_checkpoint, save_checkpoint
 from clustermass.training.device import keep_freed_memory
@@ -118,6 +122,7 @@ def train_folds(
     *,
     start: Start | Sequence[Start | None] | None = None,
     folder: str | Path | None = None,
+    unfinished: str | Path | None = None,
     inputs: dict[str, Any] | None = None,
     say: Callable[[str], None] = print,
 ) -> list[Trained]:
@@ -139,10 +144,12 @@ def train_folds(
     start : Start or sequence of Start, optional
         Weights to begin with, for all folds or one for each; see `trainer.train`.
     folder : path, optional
-        Where `fold_00.safetensors` and so on stand in the end; trainings that stand there already are resumed. After
-        every epoch they are written to a folder beside it (see `unfinished_folder`), which is removed in the end: a
-        workflow removes the outputs of a job that was killed, but not that folder, so that the job resumes its
-        trainings. What lies there of another training is started anew. Without a folder nothing is left behind.
+        Where `fold_00.safetensors` and so on stand in the end; trainings that stand there already are resumed.
+    unfinished : path, optional
+        Where they are written after every epoch; by default a folder beside the other (see `unfinished_folder`). It
+        must not lie in an output: a workflow removes the outputs of a job that was killed, but not this folder, so that
+        the job resumes its trainings. It is removed when the job ends well (`runtime.at_end`). What lies there of
+        another training, or of other code, is started anew. Without both folders nothing is left behind.
     inputs : dict, optional
         What made the inputs, written into the checkpoints; see `Identity`.
     say : callable
@@ -169,11 +176,13 @@ def train_folds(
     if len(starts) != len(folds):
         raise ValueError(f"start: expected one, or one for each of {len(folds)} folds, got {len(starts)}")
     seeds = [int(seed) for seed in rng.integers(2**62, size=len(folds))]
-    marks = fingerprints(samples, folds, starts)
-    identities = [Identity(network, settings, seed, mark, inputs) for seed, mark in zip(seeds, marks, strict=True)]
+    marks, code = fingerprints(samples, folds, starts), _code_of(samples)
+    identities = [
+        Identity(network, settings, seed, mark, inputs, code) for seed, mark in zip(seeds, marks, strict=True)
+    ]
     with TemporaryDirectory(prefix="clustermass-") as aside:
-        unfinished = unfinished_folder(folder) if folder else Path(aside)
-        unfinished.mkdir(parents=True, exist_ok=True)
+        begun = Path(unfinished or (unfinished_folder(folder) if folder else aside))
+        begun.mkdir(parents=True, exist_ok=True)
         job = _Job(
             network,
             settings,
@@ -184,7 +193,7 @@ def train_folds(
             identities,
             starts,
             min(workers, len(folds)),
-            unfinished,
+            begun,
             Path(folder) if folder else None,
         )
         _forget_others(job, say)
@@ -195,6 +204,7 @@ def train_folds(
         states = [job.found(place) for place in range(len(folds))]
         if folder:
             _finish(job, Path(folder))
+        at_end(partial(shutil.rmtree, begun, ignore_errors=True))
     return [trained(network, state, number) for state, number in zip(states, numbers, strict=True) if state]
 
 
@@ -212,13 +222,24 @@ def _forget_others(job: _Job, say: Callable[[str], None]) -> None:
 
 
 def _finish(job: _Job, folder: Path) -> None:
-    """Move finished trainings to where they belong, and remove what else lies aside."""
+    """Put finished trainings where they belong, too: the job may still be killed, and its outputs removed."""
     folder.mkdir(parents=True, exist_ok=True)
     for fold in job.folds:
         path = checkpoint_path(job.unfinished, fold.number)
         if path.exists():
-            path.replace(checkpoint_path(folder, fold.number))
-    shutil.rmtree(job.unfinished)
+            with replacing(checkpoint_path(folder, fold.number)) as aside:
+                aside.unlink()
+                try:
+                    os.link(path, aside)
+                except OSError:  # a file system without links
+                    shutil.copyfile(path, aside)
+
+
+def _code_of(samples: Samples) -> str:
+    """Return a hash of the code that trains, and of that which makes inputs."""
+    maker = sys.modules.get(type(samples.inputs).__module__)
+    files = [sys.modules[train.__module__].__file__, maker and callable(samples.inputs) and maker.__file__]
+    return "-".join(code_version(file) for file in files if file)
 
 
 def _run_workers(job: _Job, aside: Path, say: Callable[[str], None]) -> None:
@@ -312,10 +333,14 @@ def _train_share(job: _Job, worker: int, say: Callable[[str], None]) -> None:
 
         seed = identity.seed
         assert seed is not None
-        last = train(
-            job.network, job.settings, training, validation, seed,
-            watched=watched, start=job.starts[place], resume=resume, after_epoch=keep,
-        )  # fmt: skip
+        try:
+            last = train(
+                job.network, job.settings, training, validation, seed,
+                watched=watched, start=job.starts[place], resume=resume, after_epoch=keep,
+            )  # fmt: skip
+        except Stopped:
+            save.rest()
+            raise
         save_checkpoint(path, bare(last), identity)
 
 
@@ -324,11 +349,18 @@ class _Saver:
 
     def __init__(self, path: Path, identity: Identity) -> None:
         self._path, self._identity, self._next = path, identity, 0.0
+        self._waiting: State | None = None
+
+    def rest(self) -> None:
+        """Write the last epoch if it was not."""
+        if self._waiting:
+            save_checkpoint(self._path, self._waiting, self._identity)
 
     def __call__(self, state: State) -> None:
-        begin = time.monotonic()
+        begin, self._waiting = time.monotonic(), state
         if begin >= self._next:
             save_checkpoint(self._path, state, self._identity)
+            self._waiting = None
             end = time.monotonic()
             large = sum(tensor.nbytes for tensor in state.tensors.values()) > _LARGE_STATE
             self._next = end + 10 * (end - begin) * large

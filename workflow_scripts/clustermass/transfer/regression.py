@@ -99,6 +99,7 @@ def train_splits(
     start: Start | None = None,
     watch: bool = False,
     folder: str | Path | None = None,
+    unfinished: str | Path | None = None,
     say: Callable[[str], None] = print,
 ) -> list[Trained]:
     """Train a network on every split.
@@ -117,7 +118,7 @@ def train_splits(
         Weights to begin with.
     watch : bool
         Whether clusters that test are scored after every epoch, for the learning curves; it decides nothing.
-    folder : path, optional
+    folder, unfinished : path, optional
         Where checkpoints go; see `folds.train_folds`, which resumes them.
     say : callable
         Takes a line of progress after every epoch.
@@ -133,7 +134,10 @@ def train_splits(
     """
     settings, folds = regression.settings(training), [regression.fold(split, watch) for split in splits]
     samples = regression.samples
-    return train_folds(regression.network, settings, samples, folds, rng, workers, start=start, folder=folder, say=say)
+    return train_folds(
+        regression.network, settings, samples, folds, rng, workers,
+        start=start, folder=folder, unfinished=unfinished, say=say,
+    )  # fmt: skip
 
 
 def predict(regression: Regression, model: Trained, rows: Ints, training: Training) -> Floats:
