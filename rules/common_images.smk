@@ -96,6 +96,13 @@ def image_memory(megabytes):
     return round(megabytes + 50e-6 * max(0, pixels - 300 * 64**2))
 
 
+def model_memory(wildcards):
+    """Return the memory of a training of masses [MB]: the baselines read images, others features."""
+    if IMAGES["lin2022"]["models"][wildcards.model]["kind"] == "baseline":
+        return image_memory(5000)
+    return 5000 + round(0.3 * max(0, CLUSTERS_WITH_IMAGES - 300))
+
+
 def compared_variants(source):
     """Return the variants of band classification that are trained; without a catalogue of stars none can be masked."""
     kept = {name: IMAGES["variants"][name] for name in IMAGES["compared"]}

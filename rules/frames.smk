@@ -178,8 +178,8 @@ rule frames_galaxies:
         "../envs/cpu.yaml"
     threads: 1
     resources:
-        mem_mb=5000 if config["image_sample"]["clusters"] else 64000,  # galaxies near all fields
-        runtime=20,
+        mem_mb=5000 + round(2.4 * max(0, CLUSTERS_WITH_IMAGES - 300)),  # galaxies near all fields
+        runtime=20 + round(0.006 * CLUSTERS_WITH_IMAGES),
     params:
         **CONE,
         population=config["population"],
@@ -204,6 +204,9 @@ use rule frames_galaxies as frames_blank_galaxies with:
         "logs/simulated/frames/blank_galaxies.log",
     benchmark:
         "logs/simulated/frames/blank_galaxies.benchmark.tsv"
+    resources:
+        mem_mb=5000,
+        runtime=20,
     params:
         **CONE,
         population=config["population"],

@@ -30,7 +30,7 @@ rule images_inputs:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=60,
+        runtime=60 + round(0.15e-6 * CLUSTERS_WITH_IMAGES * config["images"]["pixels"] ** 2),
     params:
         images=config["images"],
         code=code_version("images/inputs.py"),

@@ -61,7 +61,7 @@ rule transfer_weak:
     threads: 1
     resources:
         gpu=ON_GPU,
-        mem_mb=image_memory(3000),
+        mem_mb=model_memory,
         runtime=240,
     params:
         lin2022=mass_settings,
@@ -96,7 +96,7 @@ rule transfer_mass:
     threads: 1
     resources:
         gpu=ON_GPU,
-        mem_mb=image_memory(5000),
+        mem_mb=model_memory,
         runtime=480,
     params:
         lin2022=mass_settings,
