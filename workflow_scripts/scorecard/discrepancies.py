@@ -13,7 +13,8 @@ with runtime.logged(snakemake):
         "Where the papers leave a choice open or differ from their authors' code: the option that takes it, its default"
         " and its value in this run, and what the choice is worth where a table of the workflow holds both sides: the"
         " other reading less the default's, or as `what` says; low and high: one standard deviation to both sides, of"
-        " independent samples, too wide where both are of the same clusters."
+        " clusters alone: the chance of a training is not in them. Where both sides are of the same clusters and not"
+        " compared in pairs, they are too wide."
     )
     outputs = {kind: snakemake.output[kind] for kind in ("csv", "md", "tex")}
     style.write_paper_table(table, outputs, snakemake.wildcards.source, caption)
