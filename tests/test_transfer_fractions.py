@@ -120,6 +120,15 @@ def test_clusters_of_one_halo_are_drawn_together() -> None:
     assert width[12] / width[96] == pytest.approx(np.sqrt(8), rel=0.1)
 
 
+def test_gains_differ_from_trial_to_trial() -> None:
+    base, ours = np.array([[0.2, -0.2], [-0.2, 0.2]]), np.array([[0.1, 0.16], [-0.1, -0.16]])
+    models = {"base": predictions({100: base}), "ours": predictions({100: ours})}
+    table = compare_fractions(models, np.random.default_rng(1), DRAWS, nothing).headlines.set_index("quantity")
+    gain = table[table["metric"] == "mae"].loc["gain at 100 %"]
+    assert gain["value"] == pytest.approx(35)
+    assert gain["trials_std"] == pytest.approx(np.std([50, 20], ddof=1))
+
+
 def test_headlines_by_hand() -> None:
     numbers = {"mae_gain_100": 11.84, "sigma_labels": 40.0}
     found = compare_fractions(
@@ -130,6 +139,7 @@ def test_headlines_by_hand() -> None:
     assert table.loc[("mae", "gain at 100 %"), "value"] == pytest.approx(30)
     assert table.loc[("mae", "gain at 100 %"), "published"] == 11.84
     assert table.loc[("sigma", "gain at 10 %"), "value"] == pytest.approx(-10)
+    assert table.loc[("mae", "gain at 100 %"), "trials_std"] == pytest.approx(0, abs=1e-9)  # the same in all trials
     assert table.loc[("mae", words), ["value", "low", "high"]].to_list() == [50, 50, 50]
     assert table.loc[("sigma", words), "published"] == 40
     never = compare_fractions(planted(levels={10: 1.3, 100: 1.2}), np.random.default_rng(1), DRAWS, nothing).headlines

@@ -62,6 +62,14 @@ HEADLINES = Contract(
         Column("value", "float", "", "measured; missing: no share of the labels is enough", missing=True),
         Column("low", "float", "", "16th percentile of it", missing=True),
         Column("high", "float", "", "84th percentile of it; missing: no share is enough", missing=True),
+        Column(
+            "trials_std",
+            "float",
+            "",
+            "standard deviation of gains over trials; missing: one trial, or no gain",
+            0,
+            missing=True,
+        ),
         Column("published", "float", "", "the same in the paper", missing=True),
     ),
 )
@@ -261,9 +269,9 @@ def _headlines(
 ) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
 
-    def add(metric: str, quantity: str, unit: str, value: float, drawn: Floats, name: str) -> None:
+    def add(metric: str, quantity: str, unit: str, value: float, drawn: Floats, name: str, spread: float) -> None:
         low, high = np.percentile(drawn, INTERVAL, method="inverted_cdf")
-        numbers = {"value": value, "low": low, "high": high, "published": published(name)}
+        numbers = {"value": value, "low": low, "high": high, "trials_std": spread, "published": published(name)}
         finite = {
             key: number if number is not None and np.isfinite(number) else np.nan for key, number in numbers.items()
         }
@@ -276,13 +284,15 @@ def _headlines(
         )
         for percent in dict.fromkeys((percents[-1], percents[0])):
             value, drawn = (100 * (1 - _over(ours[percent][k], base[percent][k])) for k in range(2))
-            add(metric, f"gain at {percent:g} %", "%", value[0], drawn, f"{metric}_gain_{percent:g}")
+            trials = 100 * (1 - _over(*(found[model, percent].trials[place] for model in reversed(MODELS))))
+            spread = float(trials.std(ddof=1)) if len(trials) > 1 else np.nan
+            add(metric, f"gain at {percent:g} %", "%", value[0], drawn, f"{metric}_gain_{percent:g}", spread)
         value, drawn = (
             _enough(percents, np.stack([ours[p][k] for p in percents]), base[percents[-1]][k]) for k in range(2)
         )
         words = f"labels with which Ours matches Base at {percents[-1]:g} %"
-        add(metric, words, "%", value[0], drawn, f"{metric}_labels")
-        add(metric, "best constant", "dex", constant[place], np.full(1, constant[place]), f"{metric}_constant")
+        add(metric, words, "%", value[0], drawn, f"{metric}_labels", np.nan)
+        add(metric, "best constant", "dex", constant[place], np.full(1, constant[place]), f"{metric}_constant", np.nan)
     return HEADLINES.validate(pd.DataFrame(rows), "gains by pre-training on bands")
 
 
