@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from snakemake.utils import update_config
+from test_house import JOBS
 
 from clustermass.config.base import Cosmology, Section
 from clustermass.config.catalogues import Catalogue
@@ -132,3 +133,13 @@ def test_random_weights_come_from_torchs_generator() -> None:
         torch.manual_seed(3)
         other = build(own())
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_the_index_names_rule_script_and_data_of_all_that_the_report_shows():
+    rows = re.findall(r"^\| .+ \| `(\w+)` \| `([\w/.]+)` \| `([^`]+)` \|$", README, re.MULTILINE)
+    shown = {name for name, (_, body) in JOBS.items() if "report(" in body}
+    assert sorted(rule for rule, _, _ in rows) == sorted(shown)
+    for rule, script, data in rows:
+        body = JOBS[rule][1]
+        assert f'"../workflow_scripts/{script}"' in body
+        assert f'"{data}"' in body
