@@ -211,7 +211,7 @@ def read_only(reference, folder, rng, options):
         subprocess.run(["umount", results], check=True)
     return (
         1,
-        f"refused at the start, with the files that are write-protected; writable again, done after {finish(folder)} more",
+        f"refused at once, with the write-protected files named; writable again, done after {finish(folder)} more",
     )
 
 
