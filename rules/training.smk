@@ -85,7 +85,7 @@ rule training_cnn:
     retries: 0
     conda:
         "../envs/torch.yaml"
-    threads: config["mock_observation"]["folds"]
+    threads: min(8, config["mock_observation"]["folds"])  # more than a node has would wait for ever
     resources:
         gpu=gpu_of(config["training"]),
         mem_mb=6000,

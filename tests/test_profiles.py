@@ -115,3 +115,9 @@ def test_a_workstation_gives_every_job_a_gpu_of_its_own(tmp_path):
     assert at_once
     assert all(a[2] != b[2] for a, b in at_once)
     assert not any("waiting" in (tmp_path / f"{i}.log").read_text() for i in range(5))
+
+
+def test_no_job_asks_for_more_cores_than_a_small_node_has(tmp_path):
+    """With ten folds: a job that no node can take waits for ever, and says nothing."""
+    listed = Workflow(tmp_path / "workflow").snakemake("--dry-run", "--cores", "64").stdout
+    assert max(map(int, re.findall(r"^    threads: (\d+)$", listed, re.MULTILINE))) <= 8
