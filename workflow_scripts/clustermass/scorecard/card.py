@@ -98,7 +98,7 @@ def scorecard(
                 "quantity": number.quantity,
                 "kind": _kind(number, part),
                 "unit": part.unit,
-                "published": number.value,
+                "published": number.printed,
                 "regenerated": _told(found.value),
                 "uncertainty": verdict.uncertainty,
                 "difference_in_sigma": verdict.sigmas,
