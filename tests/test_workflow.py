@@ -80,8 +80,8 @@ MORE_TRIALS = {"transfer_weak": 4, "transfer_mass": 6, "posteriors_images": 3, "
 MORE_TRIALS |= {f"lin2022_{name}": 1 for name in ("fig03", "fig04", "fig05", "fig06", "table2")}
 MORE_SHARES = {"transfer_richness": 2, "liang2020_figS2": 1, "liang2020_table1": 1}
 MASKED = {"transfer_bands": 1, "transfer_downstream": 1, "interpretation_image_variants": 1}
-BOOTSTRAPPED_IMAGES = {"lin2022_table2": 1, "lin2022_fig06": 1, "liang2020_table1": 1, "liang2020_figS2": 1, "lin2022_fig07": 1}
-BOOTSTRAPPED_IMAGES |= {"liang2020_fig02": 1, "interpretation_image_variants": 1}
+BOOTSTRAPPED_IMAGES = {"lin2022_table2": 1, "liang2020_table1": 1, "liang2020_figS2": 1, "lin2022_fig07": 1}
+BOOTSTRAPPED_IMAGES |= {"lin2022_fig06": 1, "liang2020_fig02": 1, "interpretation_image_variants": 1}
 BOOTSTRAPPED_IMAGES |= {"interpretation_attribution": 1, "interpretation_occlusion": 1}
 SMALL = [
     "nbody={box_mpc_h: 125, particles_per_side: 64, steps: 5}", "lightcone={ra_deg: [150, 160], dec_deg: [0, 10]}",
