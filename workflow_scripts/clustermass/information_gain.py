@@ -145,7 +145,8 @@ def bootstrap_scatter(
     Returns
     -------
     pandas.DataFrame
-        A row a draw: columns sigma_n, sigma_0, slope, intercept, precision (see `precision`).
+        A row a draw: columns sigma_n, sigma_0, slope, intercept, precision (largest departure of the measured
+        scatter from the fit's in bins of richness [percent]).
 
     Raises
     ------
@@ -156,42 +157,21 @@ def bootstrap_scatter(
     names, code = np.unique(np.asarray(groups), return_inverse=True)
     if len(code) != len(members) or len(names) < 2:
         raise ValueError(f"groups: expected one for each of {len(members)} clusters, two or more, got {len(names)}")
-    rows = []
+    rows, place = [], _place(members, bins)
     for _ in range(draws):
         times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names)).astype(np.float64)
         fit = _fit(log10_mass, log10_predicted, members, times[code])
-        worst = precision(log10_mass, log10_predicted, members, fit, bins, times[code])
+        worst = _worst(place, fit.residuals(log10_mass, log10_predicted), fit.scatter(members), times[code])
         rows.append({**vars(fit), "precision": worst})
     return pd.DataFrame(rows).drop(columns="pivot")
 
 
-def precision(
-    log10_mass: Floats,
-    log10_predicted: Floats,
-    members: NDArray[np.integer],
-    fit: ScatterFit,
-    bins: int,
-    weight: Floats | None = None,
-) -> float:
-    """Return by how much the measured scatter departs from that of a fit in the bin where it departs most [percent].
+def _worst(place: NDArray[np.integer], residuals: Floats, scatter: Floats, weight: Floats) -> float:
+    """Return by how much the measured scatter departs from a fit's in the bin where it departs most [percent].
 
-    Parameters
-    ----------
-    log10_mass, log10_predicted, members
-        As `fit_scatter`.
-    fit : ScatterFit
-    bins : int
-        As `scatter_by_richness`.
-    weight : array, shape (n,), optional
-        How often each cluster counts.
-
-    Notes
-    -----
-    Source: Kodi Ramanah et al. (2021), section 4.4: "recovers the measured scatter with a precision of 5 per cent".
+    Each cluster counts as often as its weight says. *Source*: Kodi Ramanah et al. (2021), section 4.4: "recovers the
+    measured scatter with a precision of 5 per cent".
     """
-    place = _place(members, bins)
-    residuals, scatter = fit.residuals(log10_mass, log10_predicted), fit.scatter(members)
-    weight = np.ones(len(members)) if weight is None else weight
     measured, fitted = (np.bincount(place, weight * values**2) for values in (residuals, scatter))
     return float(100 * np.abs(np.sqrt(measured[fitted > 0] / fitted[fitted > 0]) - 1).max())
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from clustermass import contracts, provenance, runtime
 from clustermass.config.interpretation import Interpretation
-from clustermass.information_gain import bootstrap_scatter, fit_scatter, precision, scatter_by_richness
+from clustermass.information_gain import bootstrap_scatter, fit_scatter, scatter_by_richness
 from clustermass.interpretation import MEASURED, samples
 from clustermass.mock_observation.contracts import CLUSTERS_MOCK
 from clustermass.predictions import PREDICTIONS
@@ -34,8 +34,8 @@ with runtime.logged(snakemake):
         rng = runtime.job_generator(snakemake)  # the same halos for every model
         draws = bootstrap_scatter(*columns, known["group"], settings.richness_bins, settings.bootstrap_draws, rng)
         found = pd.Series({name: getattr(fit, name) for name in ("sigma_n", "sigma_0", "slope", "intercept")})
-        found["precision"] = precision(*columns, fit, settings.richness_bins)
         bins = scatter_by_richness(*columns, fit, settings.richness_bins)
+        found["precision"] = 100 * (bins["ratio"] - 1).abs().max()
         print(f"{model}, {role}: {found.to_dict()}\n{bins.to_string()}")
         about = {"model": model, "role": role, "reading": "", "clusters": len(known)}
         parts.append(with_intervals(found, draws).assign(**about))
